@@ -1,0 +1,2 @@
+//! mnvkd.
+fn main() {}

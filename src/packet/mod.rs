@@ -1,0 +1,2 @@
+//! What travels: the packet, the burst, what is known of the headers.
+pub mod layers;

@@ -1,0 +1,1 @@
+//! The capture port: pcap and pcapng files in and out.

@@ -1,0 +1,2 @@
+//! Ports: where packets come from and go to.
+pub mod capture;

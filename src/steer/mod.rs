@@ -1,0 +1,1 @@
+//! Packet to core: parse once, hash, bucket table, partition keys.
