@@ -1,2 +1,209 @@
-//! Ports: where packets come from and go to.
+//! Ports: where packets come from and go to. One trait for all, one driver a file.
+//!
+//! A driver is built on the control thread as a [`Port`], asked how many queues it has, and opened into
+//! one [`Queue`] a queue; each queue goes to the one core that polls it. After the run the port, which
+//! stayed behind, says what came of it.
+
 pub mod capture;
+pub mod generator;
+pub mod null;
+
+use std::sync::Arc;
+
+use crate::packet::layers::LinkClass;
+use crate::packet::{Frames, Packet, Packets, PortId};
+
+/// What one call of [`Receive::receive`] or [`Transmit::transmit`] moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Packets.
+    pub packets: u32,
+    /// Bytes of these packets as they lay in their frames.
+    pub bytes: u64,
+}
+
+/// Whether a receive queue will ever bring anything again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// It may.
+    Open,
+    /// Never: the file was read to its end, the count was reached.
+    Ended,
+}
+
+/// When the next packet of a queue arrives, in virtual time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Arrival {
+    /// Nanoseconds; never less than that of the arrival before it, even where the capture's clock ran backwards.
+    pub time_ns: u64,
+    /// Position in the port's order of arrival, over all its queues.
+    pub ordinal: u64,
+}
+
+/// Which arrivals a queue may deliver now: those at or before a time and below an ordinal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Latest arrival time that passes, nanoseconds.
+    pub until_ns: u64,
+    /// First ordinal that does not pass.
+    pub before_ordinal: u64,
+}
+
+impl Gate {
+    /// Everything passes: real time.
+    pub const OPEN: Gate = Gate { until_ns: u64::MAX, before_ordinal: u64::MAX };
+    /// Nothing passes.
+    pub const SHUT: Gate = Gate { until_ns: 0, before_ordinal: 0 };
+
+    /// Does this arrival pass?
+    #[inline]
+    pub fn passes(&self, arrival: Arrival) -> bool {
+        arrival.time_ns <= self.until_ns && arrival.ordinal < self.before_ordinal
+    }
+}
+
+/// The receiving half of a queue.
+pub trait Receive: Send {
+    /// Appends up to `limit` packets to `into` (which has room for them), each in a frame of `frames`.
+    /// Fewer, or none, when there are no more now, when `frames` ran out, or when `gate` is shut;
+    /// that is no loss. `now_ns` is the run's clock, read once a turn.
+    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, now_ns: u64, gate: Gate) -> Moved;
+
+    /// Will it ever bring anything again?
+    fn supply(&self) -> Supply;
+
+    /// The next arrival, for ports that know it before it is due; what virtual time is moved by.
+    fn next_arrival(&mut self) -> Option<Arrival> {
+        None
+    }
+
+    /// Packets this queue had to drop before they could become packets, with the reason: they count as
+    /// received and dropped. Called by housekeeping and at the end; returns what came up since.
+    fn take_dropped(&mut self) -> Vec<(crate::packet::Reason, u64)> {
+        Vec::new()
+    }
+}
+
+/// What a transmit queue says of a packet before it is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The queue is full for now: the core keeps the packets and comes again.
+    Full,
+    /// The port will never carry the packet at the front; it is to be dropped with this reason.
+    Never(crate::packet::Reason),
+}
+
+/// The transmitting half of a queue.
+pub trait Transmit: Send {
+    /// Takes packets from the front of `packets`, as many as it can, and releases their frames to `frames`
+    /// once they are done with. When packets are left over, the refusal says why the one at the front was
+    /// not taken.
+    fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>);
+
+    /// Lets go of everything taken: called once in every turn that transmitted. Nothing is held for a batch.
+    fn flush(&mut self, _frames: &mut Frames) {}
+
+    /// A step of virtual time is over: what was taken since the last one can be put in its canonical order.
+    fn end_step(&mut self, _frames: &mut Frames) {}
+
+    /// The run is over and nothing more will come: writes out and closes.
+    ///
+    /// # Errors
+    /// What could not be written, in words for the report.
+    fn close(&mut self, _frames: &mut Frames) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// One queue of a port, both halves.
+pub struct Queue {
+    /// The receiving half; `None` for a port that brings nothing.
+    pub receive: Option<Box<dyn Receive>>,
+    /// The transmitting half; `None` for a port that takes nothing.
+    pub transmit: Option<Box<dyn Transmit>>,
+}
+
+/// Which queue of how many a packet belongs to; given by topology to ports that spread their
+/// packets themselves, so that they do it as steering would.
+pub type Spread = Arc<dyn Fn(&mut Packet, usize) -> usize + Send + Sync>;
+
+/// What topology tells a port when it opens its queues.
+pub struct Opening {
+    /// The port's own number.
+    pub id: PortId,
+    /// Cores of the dataplane.
+    pub cores: usize,
+    /// Queues to open, as [`Port::queues`] answered.
+    pub queues: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// How to spread packets over the queues.
+    pub spread: Spread,
+    /// Simulated cores in virtual time: outputs are put in canonical order.
+    pub virtual_time: bool,
+}
+
+/// Something a port read that was damaged, or that it could not carry on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputReport {
+    /// Packets the input holds up to its end or its damage.
+    pub packets: u64,
+    /// Byte offset of the damage in the input.
+    pub offset: Option<u64>,
+    /// What is wrong, in words, with the name of the file.
+    pub error: Option<String>,
+}
+
+/// Losses a port knows of that never became packets: reason and count, as the kernel or the card names them.
+pub type Losses = Vec<(&'static str, u64)>;
+
+/// A driver instance on the control thread.
+pub trait Port: Send {
+    /// The driver's name, as in the configuration.
+    fn driver(&self) -> &'static str;
+
+    /// Queues this port will have with so many cores: its own number, or one a core.
+    fn queues(&self, cores: usize) -> usize;
+
+    /// The largest packet it may bring, bytes: frames are made at least so large.
+    fn largest_packet(&self) -> usize;
+
+    /// Link layers of the packets it brings, with a name for each, as far as it knows before the start.
+    fn links(&self) -> Vec<(LinkClass, String)> {
+        vec![(LinkClass::Ethernet, "1 (ETHERNET)".to_owned())]
+    }
+
+    /// Does it bring packets / take packets? For the wiring check and picture.
+    fn directions(&self) -> (bool, bool) {
+        (true, true)
+    }
+
+    /// Bytes it needs beside the cores' arenas (preloaded captures), for the budget.
+    fn memory(&self) -> u64 {
+        0
+    }
+
+    /// One line for people: the file, the device, the traffic.
+    fn describe(&self) -> String;
+
+    /// Opens the queues.
+    ///
+    /// # Errors
+    /// What is wrong and what to do, in words.
+    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>>;
+
+    /// What was read, for ports with an input that has an end.
+    fn input(&self) -> Option<InputReport> {
+        None
+    }
+
+    /// Losses outside: the kernel's, the card's.
+    fn losses(&self) -> Losses {
+        Losses::new()
+    }
+
+    /// Findings worth a line in the report (normalised timestamps, zero-length records...).
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,146 @@
+//! The packet: the one owning handle of a frame.
+
+use hugepages::Frame;
+
+use super::ids::PortId;
+use super::layers::{Layers, LinkClass};
+
+/// Bits of a frame's tag, beside the port in its low byte.
+mod tag {
+    pub(super) const PORT: u16 = 0x00ff;
+    pub(super) const LINK_SHIFT: u32 = 8;
+    pub(super) const LINK: u16 = 0x0700;
+    pub(super) const SNAPPED: u16 = 0x0800;
+}
+
+/// A packet in a frame of some core's arena: 32 bytes that move from burst to burst and through
+/// lanes; the bytes of the packet stay where the port put them.
+///
+/// Neither `Clone` nor `Copy`: there is one handle a frame. It has no destructor either, so that a
+/// burst carries no drop glue; whoever ends a packet's life gives [`Packet::into_frame`] back to
+/// [`Frames::release`](super::Frames::release). One that is lost all the same shows up as
+/// a pool that is not full when the run ends, and fails it.
+#[must_use = "a packet that is dropped is a frame lost to its pool: give it a verdict or release its frame"]
+#[derive(Debug)]
+pub struct Packet {
+    frame: Frame,
+    time_ns: u64,
+    hash: u32,
+    layers: Layers,
+}
+
+const _: () = assert!(size_of::<Packet>() == 32);
+
+impl Packet {
+    /// The packet in `frame` that came in by `port` at `time_ns` (nanoseconds of the run's clock:
+    /// since 1970 for captures, since start otherwise), whole: its length on the wire is the frame's.
+    #[inline]
+    pub fn new(mut frame: Frame, port: PortId, link: LinkClass, time_ns: u64) -> Packet {
+        frame.set_tag(port.code() as u16 | (link as u16) << tag::LINK_SHIFT);
+        Packet { frame, time_ns, hash: 0, layers: Layers::UNPARSED }
+    }
+
+    /// Bytes of the packet, from its link header on.
+    #[inline]
+    pub fn data(&self) -> &[u8] {
+        self.frame.bytes()
+    }
+
+    /// The same, to be rewritten in place.
+    #[inline]
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        self.frame.bytes_mut()
+    }
+
+    /// Bytes that are here.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "an empty packet is a length like any other")]
+    pub fn len(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// Bytes the packet had on the wire: more than [`Packet::len`] where a capture cut it.
+    #[inline]
+    pub fn wire_len(&self) -> u32 {
+        if self.frame.tag() & tag::SNAPPED == 0 { self.frame.len() as u32 } else { self.frame.wire_len() }
+    }
+
+    /// Says how long the packet was on the wire.
+    #[inline]
+    pub fn set_wire_len(&mut self, bytes: u32) {
+        if bytes as usize == self.frame.len() {
+            self.frame.set_tag(self.frame.tag() & !tag::SNAPPED);
+        } else {
+            self.frame.set_wire_len(bytes);
+            self.frame.set_tag(self.frame.tag() | tag::SNAPPED);
+        }
+    }
+
+    /// When it came in, nanoseconds (see [`Packet::new`]).
+    #[inline]
+    pub fn time_ns(&self) -> u64 {
+        self.time_ns
+    }
+
+    /// The port it came in by; once a verdict sent it out, the port it leaves by.
+    #[inline]
+    pub fn port(&self) -> PortId {
+        PortId::from_code((self.frame.tag() & tag::PORT) as u8)
+    }
+
+    #[inline]
+    pub(crate) fn set_port(&mut self, port: PortId) {
+        self.frame.set_tag(self.frame.tag() & !tag::PORT | port.code() as u16);
+    }
+
+    /// What its first bytes are.
+    #[inline]
+    pub fn link(&self) -> LinkClass {
+        LinkClass::from_code(((self.frame.tag() & tag::LINK) >> tag::LINK_SHIFT) as u8)
+    }
+
+    /// What steer found out about its headers; unparsed where no application of the pipeline asked.
+    #[inline]
+    pub fn layers(&self) -> Layers {
+        self.layers
+    }
+
+    /// Flow hash by the pipeline's partition key, 0 where no application of it has one.
+    #[inline]
+    pub fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    #[inline]
+    pub(crate) fn set_layers(&mut self, layers: Layers) {
+        self.layers = layers;
+    }
+
+    #[inline]
+    pub(crate) fn set_hash(&mut self, hash: u32) {
+        self.hash = hash;
+    }
+
+    /// Place in the order of arrival of the whole run, kept in the frame's head by ports that know one.
+    #[inline]
+    pub(crate) fn order(&self) -> [u64; 2] {
+        self.frame.order()
+    }
+
+    #[inline]
+    pub(crate) fn set_order(&mut self, order: [u64; 2]) {
+        self.frame.set_order(order);
+    }
+
+    /// Asks the cache for the first bytes.
+    #[inline]
+    pub fn prefetch(&self) {
+        self.frame.prefetch();
+    }
+
+    /// Gives up the handle; what is left is the frame, to be released to its pool.
+    #[inline]
+    pub fn into_frame(self) -> Frame {
+        self.frame
+    }
+}

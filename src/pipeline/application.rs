@@ -1,0 +1,84 @@
+//! What a user writes: an application.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::build::Build;
+use crate::packet::{Burst, CoreId};
+use crate::reduce::Tally;
+use crate::steer::key::PartitionKey;
+
+/// What an application reads of a packet; what nobody of a chain reads is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reads {
+    /// Nothing of the packet, or only its length and bytes as they are: any link layer will do.
+    Nothing,
+    /// The Ethernet header, by itself: captures of another link layer are refused.
+    Ethernet,
+    /// What steer finds out: [`Packet::layers`](crate::packet::Packet::layers) is filled in.
+    Headers,
+}
+
+/// Code that is called with bursts of packets, one instance a core.
+///
+/// The life of an instance: [`new`](Application::new) on the control thread, before anything is
+/// sealed; then it moves to its core and [`process`](Application::process) is called once a burst;
+/// at the end [`tally`](Application::tally) hands over what it found out, which is merged with what
+/// the instances of the other cores found out, and [`finish`](Application::finish) is called once
+/// with the whole.
+pub trait Application: Sized + Send + 'static {
+    /// Its part of the configuration, `[app.NAME]`; `Default` is what holds where there is none.
+    /// Give it `#[serde(default, deny_unknown_fields)]`, so that a misspelt key is an error with its place.
+    type Config: DeserializeOwned + Serialize + Default + Send + Sync + 'static;
+
+    /// What it finds out.
+    type Tally: Tally;
+
+    /// What its state is keyed by: all packets of one key come to the same core, so that its state
+    /// needs no sharing. Steering is derived from it.
+    const KEY: PartitionKey = PartitionKey::None;
+
+    /// What it reads of a packet. An application with a key reads headers, whatever it says here.
+    const READS: Reads = Reads::Nothing;
+
+    /// Does every packet that reaches it get a verdict? The last application of a chain should.
+    const DECIDES: bool = false;
+
+    /// One line for `mnvkd apps`.
+    const ABOUT: &'static str = "";
+
+    /// Bytes it will carve from its core's arena with this configuration.
+    fn arena_bytes(_config: &Self::Config) -> usize {
+        0
+    }
+
+    /// An instance for one core.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, in words; the run does not start.
+    fn new(config: &Self::Config, build: &mut Build<'_>) -> anyhow::Result<Self>;
+
+    /// Looks at a burst. Allocates nothing, waits for nothing.
+    fn process(&mut self, burst: &mut Burst, context: &Context);
+
+    /// What this instance found out; called once, after the last burst.
+    fn tally(self) -> Self::Tally;
+
+    /// The reduced tally of all cores, on the control thread, after the run: the place to write files.
+    /// What it returns are lines for the report.
+    ///
+    /// # Errors
+    /// What could not be written; the run counts as failed.
+    fn finish(_tally: &Self::Tally, _config: &Self::Config) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}
+
+/// What an application is told beside the burst.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// The run's clock when the turn began, nanoseconds: of the machine, or in replay of the capture.
+    pub now_ns: u64,
+    /// The core that calls.
+    pub core: CoreId,
+}

@@ -1,0 +1,123 @@
+//! `null`: endless packets of a set size in, everything out swallowed. What the framework itself costs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Gate, Moved, Opening, Port, Queue, Receive, Refusal, Supply, Transmit};
+use crate::packet::layers::LinkClass;
+use crate::packet::{Frames, Packet, Packets, PortId};
+
+/// Keys of a null port.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NullConfig {
+    /// Bytes of each packet, 1 to 65536.
+    pub size: u32,
+    /// Queues; one a core unless given.
+    pub queues: Option<usize>,
+    /// Packets in all, over its queues; endless unless given.
+    pub count: Option<u64>,
+}
+
+impl Default for NullConfig {
+    fn default() -> Self {
+        NullConfig { size: 64, queues: None, count: None }
+    }
+}
+
+/// A null port.
+#[derive(Debug)]
+pub struct Null {
+    config: NullConfig,
+}
+
+impl Null {
+    /// A null port with these keys.
+    ///
+    /// # Errors
+    /// A size that is not 1 to 65536, or no queue at all.
+    pub fn new(config: NullConfig) -> anyhow::Result<Null> {
+        anyhow::ensure!(
+            (1..=65536).contains(&config.size),
+            "size = {}: expected 1 to 65536 bytes",
+            config.size
+        );
+        anyhow::ensure!(config.queues != Some(0), "queues = 0: a port has at least one queue");
+        Ok(Null { config })
+    }
+}
+
+impl Port for Null {
+    fn driver(&self) -> &'static str {
+        "null"
+    }
+
+    fn queues(&self, cores: usize) -> usize {
+        self.config.queues.unwrap_or(cores)
+    }
+
+    fn largest_packet(&self) -> usize {
+        self.config.size as usize
+    }
+
+    fn describe(&self) -> String {
+        format!("{}-byte packets from nowhere, everything sent is swallowed", self.config.size)
+    }
+
+    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>> {
+        let queues = opening.queues as u64;
+        let share = |queue: u64| {
+            self.config.count.map_or(u64::MAX, |all| all / queues + u64::from(queue < all % queues))
+        };
+        Ok((0..queues)
+            .map(|queue| Queue {
+                receive: Some(Box::new(Source {
+                    port: opening.id,
+                    size: self.config.size,
+                    left: share(queue),
+                })),
+                transmit: Some(Box::new(Sink)),
+            })
+            .collect())
+    }
+}
+
+/// Hands out frames as they are: what a packet held before, it holds again, as with DPDK's null port.
+struct Source {
+    port: PortId,
+    size: u32,
+    left: u64,
+}
+
+impl Receive for Source {
+    #[inline]
+    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, now_ns: u64, _: Gate) -> Moved {
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(limit);
+        let port = self.port;
+        let packets = frames.acquire_each(count, self.size, |frame| {
+            into.push(Packet::new(frame, port, LinkClass::Ethernet, now_ns));
+        });
+        if self.left != u64::MAX {
+            self.left -= packets as u64;
+        }
+        Moved { packets: packets as u32, bytes: packets as u64 * u64::from(self.size) }
+    }
+
+    fn supply(&self) -> Supply {
+        if self.left == 0 { Supply::Ended } else { Supply::Open }
+    }
+}
+
+/// Ends every packet.
+struct Sink;
+
+impl Transmit for Sink {
+    #[inline]
+    fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
+        let mut moved = Moved { packets: packets.len() as u32, bytes: 0 };
+        for packet in packets.drain(..) {
+            moved.bytes += packet.len() as u64;
+            frames.release(packet.into_frame());
+        }
+        (moved, None)
+    }
+}
