@@ -1,2 +1,4 @@
 //! What travels: the packet, the burst, what is known of the headers.
+pub mod extent;
+pub mod flow;
 pub mod layers;
