@@ -1,6 +1,9 @@
 //! What travels: ids, the packet and its frame, what is known of its headers, the burst and the verdicts.
 
 mod burst;
+pub mod checksum;
+pub mod extent;
+pub mod flow;
 mod frames;
 mod ids;
 pub mod layers;
