@@ -111,6 +111,12 @@ impl Lanes {
         self.egress_staged == 0
     }
 
+    /// Cores these lanes connect, this one included.
+    #[inline]
+    pub fn cores(&self) -> usize {
+        self.peers.len()
+    }
+
     /// Puts a packet in the lane to its core, to go with the next [`Lanes::flush`].
     /// The caller has seen [`Lanes::clear`] and stages at most a burst.
     #[inline]

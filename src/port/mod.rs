@@ -5,6 +5,7 @@
 //! stayed behind, says what came of it.
 
 pub mod capture;
+pub mod driver;
 pub mod generator;
 pub mod null;
 

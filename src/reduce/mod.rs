@@ -1,11 +1,13 @@
-//! What the cores found out becomes one: tallies, books, regimes, digests, the report.
+//! What the cores found out becomes one: tallies, books, regimes, the output digest, the report.
 
 mod books;
 mod output;
 mod regimes;
+pub mod report;
 mod tally;
 
 pub use books::Books;
 pub use output::OutputDigest;
 pub use regimes::{Meter, REGIME_NAMES, REGIMES, Regime};
+pub use report::Report;
 pub use tally::{Tally, TallyHasher};

@@ -1,0 +1,1 @@
+//! `generator`: seeded synthetic traffic.

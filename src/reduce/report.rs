@@ -1,0 +1,164 @@
+//! The report: one object, the same for people and for machines. Its JSON form is stable; README
+//! documents it and a test pins it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What came of a run. Serialises to the documented JSON object.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `run` or `replay`.
+    pub mode: &'static str,
+    /// Polling cores.
+    pub cores: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Did simulated cores run in the capture's time?
+    pub virtual_time: bool,
+    /// Memory of the cores.
+    pub pages: PagesReport,
+    /// The account of packets, over all cores.
+    pub books: BooksReport,
+    /// What was read, over all ports that read files; zeros and nulls where none does.
+    pub input: InputTotals,
+    /// By name.
+    pub ports: BTreeMap<String, PortReport>,
+    /// By core number.
+    pub per_core: Vec<CoreReport>,
+    /// Speed.
+    pub rate: RateReport,
+    /// Digests.
+    pub digest: DigestReport,
+    /// By application name: the reduced tally.
+    pub tallies: BTreeMap<String, serde_json::Value>,
+    /// What each stage of each pipeline cost, from the turns that were measured.
+    pub stages: Vec<StageReport>,
+    /// Findings: what was less than asked for, and why; what applications had to say.
+    pub notes: Vec<String>,
+    /// What went wrong; a run with any is not a success.
+    pub errors: Vec<String>,
+}
+
+/// Pages behind the arenas.
+#[derive(Clone, Debug, Serialize)]
+pub struct PagesReport {
+    /// As configured: `prefer`, `require:2M`...
+    pub policy: String,
+    /// Page size the arenas lie on: `1G`, `2M`, `thp`, `4K`; the smallest where cores differ.
+    pub obtained: String,
+    /// Why it is less than asked for, with numbers; null when it is not.
+    pub reason: Option<String>,
+}
+
+/// received = forwarded + consumed + dropped.total + held; `unaccounted` is what is missing, 0.
+#[derive(Clone, Debug, Serialize)]
+pub struct BooksReport {
+    /// Packets ports handed over.
+    pub received: u64,
+    /// Packets ports took.
+    pub forwarded: u64,
+    /// Packets applications consumed.
+    pub consumed: u64,
+    /// `total`, and every reason that occurred.
+    pub dropped: BTreeMap<String, u64>,
+    /// Packets somebody still had at the end.
+    pub held: u64,
+    /// 0.
+    pub unaccounted: i64,
+}
+
+/// Input files, added up.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct InputTotals {
+    /// Packets the files hold, each counted once, up to their damage.
+    pub packets: u64,
+    /// Is one of them damaged?
+    pub damaged: bool,
+    /// Byte offset of the first damage in its file.
+    pub offset: Option<u64>,
+    /// What is damaged, in words.
+    pub error: Option<String>,
+}
+
+/// One port, over all cores.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PortReport {
+    /// Packets.
+    pub received: u64,
+    /// Bytes of them, as captured or received.
+    pub received_bytes: u64,
+    /// Packets.
+    pub transmitted: u64,
+    /// Bytes of them.
+    pub transmitted_bytes: u64,
+    /// Lost before they became packets, by the kernel's or the card's name for it.
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// One core.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoreReport {
+    /// Its number.
+    pub core: usize,
+    /// Packets its pipelines processed.
+    pub packets: u64,
+    /// CPU it was pinned to; null where it was not.
+    pub cpu: Option<usize>,
+    /// Share of its time by regime, adding up to 1.
+    pub regimes: BTreeMap<&'static str, f64>,
+}
+
+/// Speed of the run on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct RateReport {
+    /// Seconds of real time from the first turn to the last.
+    pub seconds: f64,
+    /// Packets received a second.
+    pub packets_per_second: f64,
+    /// Bits received a second.
+    pub bits_per_second: f64,
+    /// Busy cycles of the time-stamp counter, over all cores, divided by packets received; null without packets.
+    pub cycles_per_packet: Option<f64>,
+}
+
+/// Digests: equal digests are equal results.
+#[derive(Clone, Debug, Serialize)]
+pub struct DigestReport {
+    /// Over every transmitted packet (port, time, bytes) in canonical order; null in `run`, where times are the machine's.
+    pub output: Option<String>,
+    /// Over the reduced tallies.
+    pub tally: String,
+}
+
+/// One application of one pipeline, over all cores.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageReport {
+    /// Pipeline.
+    pub pipeline: String,
+    /// Application.
+    pub stage: String,
+    /// Packets in the bursts that were measured.
+    pub packets_measured: u64,
+    /// Mean cycles a packet; null where none was measured.
+    pub cycles_per_packet: Option<f64>,
+    /// Cycles a burst, half of the bursts take at most.
+    pub burst_cycles_p50: u64,
+    /// Cycles a burst, 99 of 100 take at most.
+    pub burst_cycles_p99: u64,
+    /// The longest, cycles.
+    pub burst_cycles_max: u64,
+}
+
+impl Report {
+    /// 0 done; 1 failed; 2 done, but the input was damaged.
+    pub fn exit_code(&self) -> u8 {
+        if !self.errors.is_empty() || self.books.unaccounted != 0 {
+            1
+        } else if self.input.damaged {
+            2
+        } else {
+            0
+        }
+    }
+}

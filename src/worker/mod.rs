@@ -1,0 +1,90 @@
+//! The polling core: what it owns, its turn, what it does when idle, where verdicts are matched, what it
+//! tells the control thread.
+
+mod idle;
+mod outbox;
+mod published;
+mod turn;
+
+use std::sync::Arc;
+
+pub use idle::IdlePolicy;
+pub(crate) use idle::Idler;
+pub use outbox::PortCount;
+pub(crate) use outbox::{Egress, Outbox, OwnQueue};
+pub use published::{Orders, Phase, Published};
+
+use crate::clock::Clock;
+use crate::packet::{Burst, BurstSize, CoreId, PortId};
+use crate::pipeline::StageCost;
+use crate::pipeline::chain::Chain;
+use crate::pipeline::registry::AnyTally;
+use crate::port::{Gate, Receive};
+use crate::reduce::{Books, Meter, OutputDigest};
+use crate::steer::steering::Steering;
+
+/// A receive queue of this core.
+pub(crate) struct Intake {
+    pub(crate) port: PortId,
+    pub(crate) pipeline: usize,
+    pub(crate) queue: Box<dyn Receive>,
+    pub(crate) ended: bool,
+}
+
+/// A pipeline as it runs on this core.
+pub(crate) struct Running {
+    pub(crate) name: Arc<str>,
+    pub(crate) steering: Steering,
+    pub(crate) chain: Chain,
+    pub(crate) burst: Burst,
+}
+
+/// A polling core. Its thread's body is `while running { worker.turn() }`; a test or a replay calls
+/// the turns of many on one thread.
+pub struct Worker {
+    pub(crate) id: CoreId,
+    pub(crate) clock: Clock,
+    pub(crate) burst_size: BurstSize,
+    pub(crate) intakes: Vec<Intake>,
+    pub(crate) pipelines: Vec<Running>,
+    /// By port number: the pipeline its packets belong to.
+    pub(crate) pipeline_of: Vec<usize>,
+    pub(crate) outbox: Outbox,
+    pub(crate) meter: Meter,
+    pub(crate) gate: Gate,
+    pub(crate) phase: Phase,
+    pub(crate) processed: u64,
+    pub(crate) turns: u64,
+    pub(crate) previous_busy: bool,
+    pub(crate) poisoned: bool,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) published: Arc<Published>,
+}
+
+/// What a core has to say at the end.
+pub struct CoreResult {
+    /// Which.
+    pub core: CoreId,
+    /// Packets its pipelines processed.
+    pub processed: u64,
+    /// Its account of packets.
+    pub books: Books,
+    /// By port number.
+    pub counts: Vec<PortCount>,
+    /// Its time.
+    pub meter: Meter,
+    /// Digest of what it transmitted, where asked for.
+    pub digest: Option<OutputDigest>,
+    /// By pipeline: its name and its stages' costs.
+    pub stages: Vec<(Arc<str>, Vec<(&'static str, StageCost)>)>,
+    /// What applications found out, by name, in the order of pipelines and chains.
+    pub(crate) tallies: Vec<(&'static str, Box<dyn AnyTally>)>,
+    /// Frames of its pool that did not come home; 0, or something is wrong with mnvkd.
+    pub frames_missing: usize,
+    /// Frames of its pool.
+    pub frames_total: usize,
+    /// What could not be written at the end.
+    pub errors: Vec<String>,
+    /// An application panicked here.
+    pub panicked: bool,
+}

@@ -1,0 +1,257 @@
+//! The turn of a core, and how it ends.
+
+use std::sync::atomic::Ordering;
+
+use super::{CoreResult, Egress, Phase, Worker};
+use crate::clock;
+use crate::packet::{BurstSize, Reason};
+use crate::pipeline::Context;
+use crate::port::Supply;
+use crate::reduce::Regime;
+
+/// Turns between two looks at what the control thread wants.
+const HOUSEKEEPING_EVERY: u64 = 256;
+
+/// What a turn found to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Packets or frames moved.
+    Busy,
+    /// Nothing to do.
+    Idle,
+}
+
+impl Worker {
+    /// One pass of the core's loop, each step bounded: receive and steer from its own queues, take in what
+    /// the lanes brought, transmit what waits, housekeeping. Pipelines run right after each burst that
+    /// comes in, while it is in the cache.
+    #[inline]
+    pub fn turn(&mut self) -> Activity {
+        self.turns += 1;
+        self.meter.begin_turn(clock::cycles(), self.previous_busy);
+        let context = Context { now_ns: self.clock.now_ns(), core: self.id };
+        let mut busy = false;
+
+        if self.phase == Phase::Run {
+            for intake in 0..self.intakes.len() {
+                busy |= self.receive(intake, &context);
+            }
+        }
+        if self.outbox.counts_other_cores() {
+            busy |= self.exchange(&context);
+        }
+        busy |= self.outbox.transmit_pending();
+        self.outbox.flush();
+        self.meter.mark(Regime::Transmit);
+
+        if !busy || self.turns.is_multiple_of(HOUSEKEEPING_EVERY) || self.phase != Phase::Run {
+            self.housekeeping();
+            self.meter.mark(Regime::Housekeeping);
+        }
+        self.previous_busy = busy;
+        if busy { Activity::Busy } else { Activity::Idle }
+    }
+
+    /// Receives a burst, steers it, runs the pipeline over what is for this core.
+    #[inline]
+    fn receive(&mut self, intake: usize, context: &Context) -> bool {
+        let intake = &mut self.intakes[intake];
+        let lanes = &mut self.outbox.lanes;
+        if intake.ended || !lanes.clear() || !lanes.egress_clear() {
+            return false;
+        }
+        let pipeline = &mut self.pipelines[intake.pipeline];
+        let packets = pipeline.burst.packets_mut();
+        let limit = self.burst_size.get();
+        let moved = intake.queue.receive(&mut self.outbox.frames, packets, limit, context.now_ns, self.gate);
+        self.meter.mark(Regime::Receive);
+        if moved.packets == 0 {
+            return false;
+        }
+        self.outbox.books.received += u64::from(moved.packets);
+        let count = &mut self.outbox.counts[intake.port.index()];
+        count.received += u64::from(moved.packets);
+        count.received_bytes += moved.bytes;
+
+        pipeline.steering.steer(packets, self.id, |core, packet| lanes.stage(core, packet));
+        self.meter.mark(Regime::Steer);
+        pipeline.burst.reset();
+        let pipeline = intake.pipeline;
+        self.run(pipeline, context);
+        if self.outbox.counts_other_cores() {
+            self.outbox.flush_lanes();
+        }
+        true
+    }
+
+    /// Runs the pipeline over the burst that lies in it, and matches the verdicts.
+    #[inline]
+    fn run(&mut self, pipeline: usize, context: &Context) {
+        let pipeline = &mut self.pipelines[pipeline];
+        if pipeline.burst.is_empty() {
+            return;
+        }
+        self.processed += pipeline.burst.len() as u64;
+        if self.poisoned {
+            pipeline.burst.decide_all(crate::packet::Verdict::Drop(Reason::PANICKED));
+        } else if self.meter.sampling() {
+            pipeline.chain.process_measured(&mut pipeline.burst, context);
+        } else {
+            pipeline.chain.process(&mut pipeline.burst, context);
+        }
+        self.meter.mark(Regime::Pipeline);
+        self.outbox.settle(&mut pipeline.burst);
+        self.meter.mark(Regime::Transmit);
+    }
+
+    /// Lanes: frames home, packets to transmit, packets to process, and what is staged goes out.
+    fn exchange(&mut self, context: &Context) -> bool {
+        let mut busy = self.outbox.take_home() > 0;
+        busy |= self.outbox.take_egress(self.burst_size.get()) > 0;
+        self.meter.mark(Regime::Receive);
+        busy |= self.outbox.flush_lanes();
+        self.meter.mark(Regime::Steer);
+        if self.outbox.lanes.egress_clear() {
+            busy |= self.take_in(context);
+            busy |= self.outbox.flush_lanes();
+        }
+        busy
+    }
+
+    /// Takes a burst out of the lanes and runs it through the pipelines its packets belong to.
+    fn take_in(&mut self, context: &Context) -> bool {
+        let Some(first) = self.pipelines.first_mut() else { return false };
+        let taken = self.outbox.lanes.take(first.burst.packets_mut(), self.burst_size.get());
+        self.meter.mark(Regime::Receive);
+        if taken == 0 {
+            return false;
+        }
+        if self.pipelines.len() == 1 {
+            self.pipelines[0].burst.reset();
+            self.run(0, context);
+            return true;
+        }
+        let mut packets = std::mem::take(self.pipelines[0].burst.packets_mut());
+        for packet in packets.drain(..) {
+            let pipeline = self.pipeline_of[packet.port().index()];
+            self.pipelines[pipeline].burst.packets_mut().push(packet);
+        }
+        for pipeline in 0..self.pipelines.len() {
+            self.pipelines[pipeline].burst.reset();
+            self.run(pipeline, context);
+        }
+        true
+    }
+
+    /// Publishes counters and obeys the control thread.
+    #[cold]
+    fn housekeeping(&mut self) {
+        for intake in &mut self.intakes {
+            intake.ended = intake.queue.supply() == Supply::Ended;
+            for (reason, packets) in intake.queue.take_dropped() {
+                self.outbox.books.received += packets;
+                self.outbox.counts[intake.port.index()].received += packets;
+                self.outbox.books.drop_packets(reason, packets);
+            }
+        }
+        self.publish();
+        let wanted = self.orders.phase();
+        if wanted > self.phase {
+            self.phase = wanted;
+        }
+        match self.phase {
+            Phase::Run => {}
+            Phase::Drain => self.published.carry_out(Phase::Drain),
+            Phase::Abandon => {
+                self.outbox.abandon();
+                self.publish();
+                self.published.carry_out(Phase::Abandon);
+            }
+            Phase::Home | Phase::Exit => {
+                if !self.outbox.frames.has_strays() {
+                    self.published.carry_out(Phase::Home);
+                }
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let books = &self.outbox.books;
+        let published = &self.published;
+        let bytes = self.outbox.counts.iter().map(|count| count.received_bytes).sum();
+        // Relaxed: figures for people, and for the end of draining, which reads them after
+        // `Published::carried_out` and compares sums until they agree.
+        published.received.store(books.received, Ordering::Relaxed);
+        published.received_bytes.store(bytes, Ordering::Relaxed);
+        published.accounted.store(books.accounted(), Ordering::Relaxed);
+        published.dropped.store(books.dropped_total(), Ordering::Relaxed);
+        published.processed.store(self.processed, Ordering::Relaxed);
+        for (cell, share) in published.shares.iter().zip(self.meter.shares()) {
+            cell.store((share * 10_000.0) as u64, Ordering::Relaxed);
+        }
+        published.ended.store(self.supply_ended(), Ordering::Release);
+    }
+
+    /// Will none of its queues ever bring anything again?
+    pub fn supply_ended(&self) -> bool {
+        self.intakes.iter().all(|intake| intake.queue.supply() == Supply::Ended)
+    }
+
+    /// Does something wait to be sent, here, to other cores or home?
+    pub fn is_waiting(&self) -> bool {
+        self.outbox.is_waiting()
+    }
+
+    /// An application panicked in the middle of a burst: what is left of the burst is dropped as `panicked`,
+    /// and so is whatever else comes to this core; nothing of its applications is called again.
+    pub fn recover_from_panic(&mut self) {
+        self.poisoned = true;
+        for pipeline in &mut self.pipelines {
+            while let Some(packet) = pipeline.burst.packets_mut().pop() {
+                self.outbox.drop_packet(packet, Reason::PANICKED);
+            }
+            pipeline.burst.reset();
+        }
+    }
+
+    /// The core's end: takes in the last frames, closes its transmit queues, hands over what it has.
+    pub fn finish(mut self) -> CoreResult {
+        self.outbox.take_home();
+        let mut errors = Vec::new();
+        for egress in &mut self.outbox.egress {
+            if let Egress::Own(own) = egress
+                && let Err(error) = own.queue.close(&mut self.outbox.frames)
+            {
+                errors.push(error);
+            }
+        }
+        let mut tallies = Vec::new();
+        let mut stages = Vec::new();
+        for pipeline in self.pipelines {
+            let mut costs = Vec::new();
+            for link in pipeline.chain.links {
+                costs.push((link.name, link.cost));
+                if !self.poisoned {
+                    tallies.push((link.name, link.stage.into_tally()));
+                }
+            }
+            stages.push((pipeline.name, costs));
+        }
+        CoreResult {
+            core: self.id,
+            processed: self.processed,
+            counts: self.outbox.counts,
+            meter: self.meter,
+            digest: self.outbox.digest,
+            stages,
+            tallies,
+            frames_missing: self.outbox.frames.missing(),
+            frames_total: self.outbox.frames.total(),
+            books: self.outbox.books,
+            errors,
+            panicked: self.poisoned,
+        }
+    }
+}
+
+const _: () = assert!(BurstSize::MAX <= 64, "a burst's verdict mask has 64 bits");
