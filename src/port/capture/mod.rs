@@ -1,6 +1,6 @@
 //! The capture port: pcap and pcapng files in and out.
 //!
-//! This layer knows two file formats and nothing else of the framework: no cores, no buffers, no
+//! [`Capture`] is the port. Beneath it lies a layer that knows two file formats and nothing else of the framework: no cores, no buffers, no
 //! ports. It reads a mapped file (`&[u8]`) in place, without copying and without allocating per
 //! record, and trusts no length it finds there. In the order the bytes pass them:
 //!
@@ -20,18 +20,23 @@ mod bytes;
 mod clock;
 mod damage;
 mod index;
+mod input;
 mod linktype;
 mod options;
 mod patched;
 mod pcap;
 mod pcapng;
+mod port;
 mod reader;
+mod receive;
 mod record;
+mod transmit;
 mod writer;
 
 pub use damage::{Damage, DamageKind, PacketBlock, Refusal};
 pub use index::Survey;
 pub use linktype::LinkType;
+pub use port::{Capture, CaptureConfig, FileList, OutFormat};
 pub use reader::{Format, Position, Reader};
 pub use record::{MAX_CAPTURED_LEN, Record};
 pub use writer::{FileFormat, Outgoing, PortLabel, WriteError, Writer};

@@ -163,6 +163,21 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// Passes on what the output holds back.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Io`].
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        let flushed = self.out.flush();
+        self.in_context("last bytes", self.written, flushed)
+    }
+
+    /// The output as it is, nothing flushed: for one that has failed.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// Flushes and hands the output back.
     ///
     /// # Errors
