@@ -50,9 +50,9 @@ fn ethernet(kind: u16) -> Frame {
 /// UDP over IPv4, 256 flows.
 fn ipv4(index: usize) -> Frame {
     let mut frame = ethernet(0x0800);
-    frame[14..24].copy_from_slice(&[0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17]);
+    frame[14..24].copy_from_slice(&[0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17]);
     frame[26..34].copy_from_slice(&[10, 0, 0, index as u8, 10, 1, 2, 3]);
-    frame[34..40].copy_from_slice(&[0x12, index as u8, 0, 53, 0, 30]);
+    frame[34..40].copy_from_slice(&[0x12, index as u8, 0, 53, 0, 26]);
     frame
 }
 
