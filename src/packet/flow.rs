@@ -184,7 +184,6 @@ impl fmt::Display for FlowKey {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use zerocopy::IntoBytes as _;
 
     fn between(source: &str, destination: &str) -> (FlowKey, Direction) {
         FlowKey::between(source.parse().unwrap(), destination.parse().unwrap(), 6).unwrap()

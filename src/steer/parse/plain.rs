@@ -78,6 +78,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
         /// The short way and the long way are the same way.
         #[test]
         fn plain_agrees_with_general(
