@@ -160,11 +160,11 @@ proptest! {
         }
         let mut file = which.get(small).1.clone();
         for (at, value) in changes {
-            let at = usize::from(at) * file.len() >> 16;
+            let at = (usize::from(at) * file.len()) >> 16;
             file[at] = value;
         }
         walk(&file);
-        walk(&file[..usize::from(keep) * file.len() >> 16]);
+        walk(&file[..(usize::from(keep) * file.len()) >> 16]);
         let _ = Survey::of(&file);
     }
 

@@ -16,12 +16,14 @@
 //! (`draft-ietf-opsawg-pcap`, `draft-ietf-opsawg-pcapng`), the LINKTYPE registry
 //! (<https://www.tcpdump.org/linktypes.html>), libpcap's and Wireshark's readers for what the drafts
 //! leave open.
+mod block;
 mod bytes;
 mod clock;
 mod damage;
 mod index;
 mod linktype;
 mod options;
+mod output;
 mod patched;
 mod pcap;
 mod pcapng;
