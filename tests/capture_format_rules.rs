@@ -163,6 +163,9 @@ fn pcap_lengths_beyond_reason_or_the_file_are_damage() {
     };
     assert_eq!(said(&file(262_145)), "captured length 262145 is above 262144 at offset 24");
     assert_eq!(said(&file(u32::MAX)), "captured length 4294967295 is above 262144 at offset 24");
+    let there = |captured: u32| [file(captured), vec![0; captured as usize]].concat();
+    assert_eq!(said(&there(262_145)), "captured length 262145 is above 262144 at offset 24");
+    assert_eq!(read(&there(262_144)).0[0].data.len(), 262_144);
     assert_eq!(said(&[&file(60)[..], &[0; 59]].concat()), "truncated record: 59 of 60 bytes at offset 24");
     assert_eq!(said(&file(60)[..33]), "truncated record header: 9 of 16 bytes at offset 24");
 }

@@ -4,8 +4,8 @@
 //! ports. It reads a mapped file (`&[u8]`) in place, without copying and without allocating per
 //! record, and trusts no length it finds there. In the order the bytes pass them:
 //!
-//! - [`Reader`]: opens a file by its magic and walks its records ([`reader`](Reader)); a cursor that
-//!   is cheap to clone, so that many queues may walk one file
+//! - [`Reader`]: opens a file by its magic and walks its records; a cursor that is cheap to
+//!   clone, so that many queues may walk one file
 //! - [`Record`]: one captured packet, borrowed from the file
 //! - [`Damage`]: where and why reading stopped; [`Refusal`]: why it could not start
 //! - [`LinkType`]: what the first byte of a packet is
