@@ -4,8 +4,8 @@
 //! ports. It reads a mapped file (`&[u8]`) in place, without copying and without allocating per
 //! record, and trusts no length it finds there. In the order the bytes pass them:
 //!
-//! - [`Reader`]: opens a file by its magic and walks its records ([`reader`](Reader)); a cursor that
-//!   is cheap to clone, so that many queues may walk one file
+//! - [`Reader`]: opens a file by its magic and walks its records; a cursor that is cheap to
+//!   clone, so that many queues may walk one file
 //! - [`Record`]: one captured packet, borrowed from the file
 //! - [`Damage`]: where and why reading stopped; [`Refusal`]: why it could not start
 //! - [`LinkType`]: what the first byte of a packet is
@@ -16,6 +16,7 @@
 //! (`draft-ietf-opsawg-pcap`, `draft-ietf-opsawg-pcapng`), the LINKTYPE registry
 //! (<https://www.tcpdump.org/linktypes.html>), libpcap's and Wireshark's readers for what the drafts
 //! leave open.
+mod block;
 mod bytes;
 mod clock;
 mod damage;
@@ -23,6 +24,7 @@ mod index;
 mod input;
 mod linktype;
 mod options;
+mod output;
 mod patched;
 mod pcap;
 mod pcapng;

@@ -2,8 +2,9 @@
 
 use std::iter::FusedIterator;
 
+use super::block;
 use super::pcap::{self, Layout, Magic};
-use super::pcapng::{self, Section, SectionStart};
+use super::pcapng::{Section, SectionStart};
 use super::{Damage, DamageKind, LinkType, Record, Refusal};
 
 /// Which format a file has.
@@ -105,7 +106,7 @@ impl<'a> Reader<'a> {
         let Some(magic) = file.first_chunk::<4>() else {
             return Ok(Reader::cut(file, 4));
         };
-        if u32::from_le_bytes(*magic) == pcapng::SECTION_HEADER {
+        if u32::from_le_bytes(*magic) == block::SECTION_HEADER {
             return Reader::open_pcapng(file);
         }
         let Some(kind) = Magic::of(*magic) else { return Err(Refusal::UnknownMagic(*magic)) };
@@ -185,7 +186,7 @@ impl<'a> Reader<'a> {
     /// Looks at the record's block again: nothing is paid for comments that are not asked for.
     pub fn comment(&self, record: &Record<'a>) -> Option<&'a str> {
         match self.format {
-            Format::Pcapng => pcapng::comment(self.file, record.offset as usize),
+            Format::Pcapng => block::comment(self.file, record.offset as usize),
             _ => None,
         }
     }
