@@ -77,12 +77,6 @@ pub trait Receive: Send {
     fn next_arrival(&mut self) -> Option<Arrival> {
         None
     }
-
-    /// Packets this queue had to drop before they could become packets, with the reason: they count as
-    /// received and dropped. Called by housekeeping and at the end; returns what came up since.
-    fn take_dropped(&mut self) -> Vec<(Reason, u64)> {
-        Vec::new()
-    }
 }
 
 /// What a transmit queue says of a packet before it is handed over.

@@ -169,12 +169,12 @@ impl<W: Write> Writer<W> {
     /// [`WriteError::Io`].
     pub fn flush(&mut self) -> Result<(), WriteError> {
         let flushed = self.out.flush();
-        self.in_context("last bytes", self.written, flushed)
+        self.in_context("last bytes", self.written(), flushed)
     }
 
     /// The output as it is, nothing flushed: for one that has failed.
     pub fn into_inner(self) -> W {
-        self.out
+        self.out.into_inner()
     }
 
     /// Flushes and hands the output back.

@@ -1,0 +1,12 @@
+//! THE map: ports × queues × cores × pipelines, wired here and nowhere else. In order: what is to be wired and
+//! whether it can be; the memory it needs; the workers it becomes; its picture. Concrete ports and
+//! applications are named in [`stock`] alone.
+
+mod budget;
+mod build;
+pub mod stock;
+mod wiring;
+
+pub use budget::{Budget, bytes};
+pub use build::{Built, RunKind, build};
+pub use wiring::{CoreSeat, PipelineSeat, PortSeat, Wiring};
