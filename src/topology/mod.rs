@@ -4,9 +4,11 @@
 
 mod budget;
 mod build;
+mod plan;
 pub mod stock;
 mod wiring;
 
 pub use budget::{Budget, bytes};
 pub use build::{Built, RunKind, build};
+pub use plan::Plan;
 pub use wiring::{CoreSeat, PipelineSeat, PortSeat, Wiring};

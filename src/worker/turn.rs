@@ -208,6 +208,28 @@ impl Worker {
         self.intakes.iter().all(|intake| intake.queue.supply() == Supply::Ended)
     }
 
+    /// The phase it has come to.
+    #[inline]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The earliest arrival its queues know of.
+    pub fn next_arrival(&mut self) -> Option<crate::port::Arrival> {
+        self.intakes.iter_mut().filter_map(|intake| intake.queue.next_arrival()).min()
+    }
+
+    /// Virtual time is `now_ns`, and what passes the gate may arrive.
+    pub fn open_gate(&mut self, gate: crate::port::Gate, now_ns: u64) {
+        self.clock.advance_to(now_ns);
+        self.gate = gate;
+    }
+
+    /// A step of virtual time is over: ports put what they took in its canonical order.
+    pub fn end_step(&mut self) {
+        self.outbox.end_step();
+    }
+
     /// Does something wait to be sent, here, to other cores or home?
     pub fn is_waiting(&self) -> bool {
         self.outbox.is_waiting()
