@@ -12,7 +12,7 @@ pub mod null;
 use std::sync::Arc;
 
 use crate::packet::layers::LinkClass;
-use crate::packet::{Frames, Packet, Packets, PortId};
+use crate::packet::{Frames, Packets, PortId};
 
 /// What one call of [`Receive::receive`] or [`Transmit::transmit`] moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,9 +124,9 @@ pub struct Queue {
     pub transmit: Option<Box<dyn Transmit>>,
 }
 
-/// Which queue of how many a packet belongs to; given by topology to ports that spread their
-/// packets themselves, so that they do it as steering would.
-pub type Spread = Arc<dyn Fn(&mut Packet, usize) -> usize + Send + Sync>;
+/// Which queue a packet belongs to, by its link layer, bytes and length on the wire; given by topology to
+/// ports that spread their packets themselves, so that they do it as steering would.
+pub type Spread = Arc<dyn Fn(LinkClass, &[u8], u32) -> usize + Send + Sync>;
 
 /// What topology tells a port when it opens its queues.
 pub struct Opening {
