@@ -13,6 +13,7 @@
 
 pub mod affinity;
 pub mod cycles;
+pub mod file;
 pub mod memory;
 pub mod process;
 pub mod time;
