@@ -73,8 +73,10 @@ impl Source {
         mix: Arc<Mix>,
         schedule: Schedule,
         all_flows: u32,
-        (numbers, flows): (Vec<u32>, Vec<Flow>),
+        (mut numbers, mut flows): (Vec<u32>, Vec<Flow>),
     ) -> Source {
+        numbers.shrink_to_fit();
+        flows.shrink_to_fit();
         let packets = schedule.packets;
         let start_ns = NOT_STARTED;
         let all_flows = u64::from(all_flows);
