@@ -80,6 +80,15 @@ impl Clock {
         }
     }
 
+    /// The time when the counter stood at `cycles`, nanoseconds; a virtual clock's time now.
+    #[inline]
+    pub fn at(&self, cycles: u64) -> u64 {
+        match self {
+            Clock::Real { start, rate } => rate.ns(cycles.wrapping_sub(*start)),
+            Clock::Virtual(_) => self.now_ns(),
+        }
+    }
+
     /// Moves a virtual clock forward; never backwards, and a real one not at all.
     pub fn advance_to(&self, ns: u64) {
         if let Clock::Virtual(now) = self {

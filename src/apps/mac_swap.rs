@@ -46,16 +46,17 @@ impl Application for MacSwap {
     fn tally(self) {}
 }
 
-/// Rotates twelve bytes by six: two loads, two stores.
+/// Exchanges bytes 0–5 with bytes 6–11: loads and stores of words alone, since what a compiler makes of
+/// rotating (a double-word shift, or a shuffle through memory) takes longer on AMD.
 #[inline]
 fn swap(addresses: &mut [u8; 12]) {
-    let [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11] = *addresses;
-    let low = u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]);
-    let high = u32::from_le_bytes([a8, a9, a10, a11]);
-    let swapped_low = low >> 48 | u64::from(high) << 16 | low << 48;
-    let swapped_high = (low >> 16) as u32;
-    addresses[..8].copy_from_slice(&swapped_low.to_le_bytes());
-    addresses[8..].copy_from_slice(&swapped_high.to_le_bytes());
+    let [a0, a1, a2, a3, a4, a5, b0, b1, b2, b3, b4, b5] = *addresses;
+    let front = u32::from_le_bytes([b0, b1, b2, b3]);
+    let middle = u32::from(u16::from_le_bytes([b4, b5])) + (u32::from(u16::from_le_bytes([a0, a1])) << 16);
+    let back = u32::from_le_bytes([a2, a3, a4, a5]);
+    addresses[..4].copy_from_slice(&front.to_le_bytes());
+    addresses[4..8].copy_from_slice(&middle.to_le_bytes());
+    addresses[8..].copy_from_slice(&back.to_le_bytes());
 }
 
 #[cfg(test)]

@@ -16,14 +16,17 @@ pub type Packets = ArrayVec<Packet, { BurstSize::MAX }>;
 #[derive(Debug)]
 pub struct Burst {
     packets: Packets,
-    verdicts: [Verdict; BurstSize::MAX],
+    /// Codes of the verdicts ([`Verdict::code`]): words compare faster than variants.
+    codes: [u16; BurstSize::MAX],
     /// Bit i: packet i is undecided. Bits past the last packet are 0.
     undecided: u64,
+    /// Do all packets have the code of the first?
+    uniform: bool,
 }
 
 impl Default for Burst {
     fn default() -> Self {
-        Burst { packets: Packets::new(), verdicts: [Verdict::Pass; BurstSize::MAX], undecided: 0 }
+        Burst { packets: Packets::new(), codes: [Verdict::PASS; BurstSize::MAX], undecided: 0, uniform: true }
     }
 }
 
@@ -62,16 +65,29 @@ impl Burst {
     /// to the next application.
     #[inline]
     pub fn decide(&mut self, mut fate: impl FnMut(&mut Packet) -> Verdict) {
-        if self.undecided == ones(self.packets.len()) {
-            let mut undecided = 0;
-            for (i, (packet, verdict)) in self.packets.iter_mut().zip(&mut self.verdicts).enumerate() {
-                *verdict = fate(packet);
-                undecided |= u64::from(matches!(verdict, Verdict::Pass)) << i;
-            }
-            self.undecided = undecided;
-        } else {
-            self.decide_some(fate);
+        if self.undecided != ones(self.packets.len()) {
+            return self.decide_some(fate);
         }
+        let mut first = None;
+        let (mut differ, mut passed) = (0, false);
+        for (packet, slot) in self.packets.iter_mut().zip(&mut self.codes) {
+            let code = fate(packet).code();
+            *slot = code;
+            differ |= code ^ *first.get_or_insert(code);
+            passed |= code == Verdict::PASS;
+        }
+        self.uniform = differ == 0;
+        if passed {
+            self.find_undecided();
+        } else {
+            self.undecided = 0;
+        }
+    }
+
+    /// Sets the bits of the packets whose code says pass.
+    fn find_undecided(&mut self) {
+        let codes = self.codes[..self.packets.len()].iter().enumerate();
+        self.undecided = codes.fold(0, |mask, (i, code)| mask | u64::from(*code == Verdict::PASS) << i);
     }
 
     fn decide_some(&mut self, mut fate: impl FnMut(&mut Packet) -> Verdict) {
@@ -79,25 +95,24 @@ impl Burst {
         while left != 0 {
             let i = left.trailing_zeros() as usize;
             left &= left - 1;
-            let verdict = fate(&mut self.packets[i]);
-            self.verdicts[i] = verdict;
-            if verdict != Verdict::Pass {
-                self.undecided &= !(1 << i);
-            }
+            self.codes[i] = fate(&mut self.packets[i]).code();
         }
+        self.find_undecided();
+        let codes = &self.codes[..self.packets.len()];
+        self.uniform = codes.iter().fold(0, |differ, code| differ | code ^ codes[0]) == 0;
     }
 
     /// Gives every undecided packet the same verdict.
     #[inline]
     pub fn decide_all(&mut self, verdict: Verdict) {
-        if self.undecided == ones(self.packets.len()) {
-            let count = self.packets.len();
-            self.verdicts[..count].fill(verdict);
-            if verdict != Verdict::Pass {
-                self.undecided = 0;
-            }
-        } else {
-            self.decide_some(|_| verdict);
+        let count = self.packets.len();
+        if self.undecided != ones(count) {
+            return self.decide_some(|_| verdict);
+        }
+        self.codes[..count].fill(verdict.code());
+        self.uniform = true;
+        if verdict != Verdict::Pass {
+            self.undecided = 0;
         }
     }
 
@@ -110,22 +125,23 @@ impl Burst {
     /// Makes every packet in it undecided.
     #[inline]
     pub(crate) fn reset(&mut self) {
-        self.undecided = ones(self.packets.len());
-        self.verdicts[..self.packets.len()].fill(Verdict::Pass);
+        let count = self.packets.len();
+        self.undecided = ones(count);
+        self.codes[..count].fill(Verdict::PASS);
+        self.uniform = true;
     }
 
     /// The verdict all packets share, if they do and there is one.
     #[inline]
     pub(crate) fn uniform(&self) -> Option<Verdict> {
-        let (first, rest) = self.verdicts[..self.packets.len()].split_first()?;
-        rest.iter().all(|verdict| verdict == first).then_some(*first)
+        (self.uniform && !self.packets.is_empty()).then(|| Verdict::from_code(self.codes[0]))
     }
 
     /// All packets with their verdicts, emptied out of the burst.
     #[inline]
     pub(crate) fn settle(&mut self) -> impl Iterator<Item = (Packet, Verdict)> + '_ {
         self.undecided = 0;
-        self.packets.drain(..).zip(self.verdicts.iter().copied())
+        self.packets.drain(..).zip(self.codes.iter().copied().map(Verdict::from_code))
     }
 }
 

@@ -38,6 +38,13 @@ impl Frames {
         }
     }
 
+    /// Ends the lives of several packets.
+    #[inline]
+    pub fn release_each(&mut self, frames: impl IntoIterator<Item = Frame>) {
+        let strays = &mut self.strays;
+        self.pool.release_each(frames, |foreign| strays.push(foreign));
+    }
+
     /// The largest packet a frame of the pool holds, in bytes.
     pub fn room(&self) -> usize {
         self.pool.room() as usize

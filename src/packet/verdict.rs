@@ -18,6 +18,33 @@ pub enum Verdict {
     Drop(Reason),
 }
 
+impl Verdict {
+    /// The code of [`Verdict::Pass`].
+    pub(crate) const PASS: u16 = 0;
+
+    /// One word for it: the kind in the high byte, port or reason in the low one.
+    #[inline]
+    pub(crate) const fn code(self) -> u16 {
+        match self {
+            Verdict::Pass => Verdict::PASS,
+            Verdict::Consume => 1 << 8,
+            Verdict::Forward(port) => 2 << 8 | port.code() as u16,
+            Verdict::Drop(reason) => 3 << 8 | reason.0 as u16,
+        }
+    }
+
+    /// The verdict with this code.
+    #[inline]
+    pub(crate) const fn from_code(code: u16) -> Verdict {
+        match code >> 8 {
+            0 => Verdict::Pass,
+            1 => Verdict::Consume,
+            2 => Verdict::Forward(PortId::from_code(code as u8)),
+            _ => Verdict::Drop(Reason(code as u8)),
+        }
+    }
+}
+
 /// Why a packet was dropped; the number is the counter. Reasons of applications are named when
 /// they are built (`Build::reason`) and come after the framework's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -114,10 +114,10 @@ impl Transmit for Sink {
     #[inline]
     fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
         let mut moved = Moved { packets: packets.len() as u32, bytes: 0 };
-        for packet in packets.drain(..) {
+        frames.release_each(packets.drain(..).map(|packet| {
             moved.bytes += packet.len() as u64;
-            frames.release(packet.into_frame());
-        }
+            packet.into_frame()
+        }));
         (moved, None)
     }
 }

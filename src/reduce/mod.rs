@@ -5,6 +5,7 @@ mod output;
 mod regimes;
 pub mod report;
 mod tally;
+pub mod text;
 
 pub use books::Books;
 pub use output::OutputDigest;

@@ -278,5 +278,6 @@ fn outbox(
         books: Books::default(),
         digest: digest.then(OutputDigest::default),
         drop_record,
+        stirred: false,
     }
 }

@@ -116,7 +116,7 @@ const MORE_CORES: &str = "more cores than CPUs";
 
 /// The CPUs of the cores, and what they do when idle.
 fn seats(config: &Config, notes: &mut Vec<String>) -> anyhow::Result<(Vec<CoreSeat>, IdlePolicy)> {
-    let allowed = ffi::affinity::allowed_cpus();
+    let allowed = ffi::affinity::allowed_cpus().unwrap_or_else(|_| vec![0]);
     let count = config.dataplane.cores.count(allowed.len());
     let cpus: Vec<Option<usize>> = match &config.dataplane.cores {
         Cores::Cpus(cpus) => cpus.iter().copied().map(Some).collect(),

@@ -40,8 +40,13 @@ pub(crate) enum Egress {
 
 /// A transmit queue and what waits for it.
 pub(crate) struct OwnQueue {
-    pub(crate) queue: Box<dyn Transmit>,
+    pub(crate) sender: Sender,
     pending: Packets,
+}
+
+/// A transmit queue.
+pub(crate) struct Sender {
+    pub(crate) queue: Box<dyn Transmit>,
     unflushed: bool,
     /// What stands for the port in the output digest.
     name_hash: u64,
@@ -57,6 +62,8 @@ pub(crate) struct Outbox {
     pub(crate) digest: Option<OutputDigest>,
     /// The port that writes down dropped packets, if one was asked to.
     pub(crate) drop_record: Option<PortId>,
+    /// Something was handed to a transmit queue, or waits for one, since the last look.
+    pub(crate) stirred: bool,
 }
 
 impl Outbox {
@@ -79,9 +86,7 @@ impl Outbox {
     }
 
     fn release_all(&mut self, burst: &mut Burst) {
-        for packet in burst.packets_mut().drain(..) {
-            self.frames.release(packet.into_frame());
-        }
+        self.frames.release_each(burst.packets_mut().drain(..).map(Packet::into_frame));
         burst.reset();
     }
 
@@ -91,8 +96,9 @@ impl Outbox {
         match self.egress.get_mut(port.index()) {
             Some(Egress::Own(own)) if own.pending.is_empty() => {
                 let count = &mut self.counts[port.index()];
+                self.stirred = true;
                 let refusal =
-                    own.transmit(burst.packets_mut(), &mut self.frames, count, &mut self.books, &mut self.digest);
+                    own.sender.transmit(burst.packets_mut(), &mut self.frames, count, &mut self.books, &mut self.digest);
                 if !burst.is_empty() {
                     debug_assert_eq!(refusal, Some(Refusal::Full));
                     std::mem::swap(&mut own.pending, burst.packets_mut());
@@ -133,6 +139,7 @@ impl Outbox {
             }
         }
         burst.reset();
+        self.stirred = true;
         self.transmit_pending();
     }
 
@@ -150,7 +157,7 @@ impl Outbox {
             |packet| {
                 let port = packet.port();
                 match egress.get_mut(port.index()) {
-                    Some(Egress::Own(own)) if packet.dropped().is_some() => own.queue.record_drop(packet, frames),
+                    Some(Egress::Own(own)) if packet.dropped().is_some() => own.sender.queue.record_drop(packet, frames),
                     Some(Egress::Own(own)) => own.enqueue(packet, port, frames, counts, books, digest),
                     _ => {
                         books.drop_packets(Reason::NO_ROUTE, 1);
@@ -161,6 +168,7 @@ impl Outbox {
             limit,
         );
         if taken > 0 {
+            self.stirred = true;
             self.transmit_pending();
         }
         taken
@@ -184,22 +192,36 @@ impl Outbox {
 
     /// Lets ports send what they took in this turn.
     #[inline]
-    pub(crate) fn flush(&mut self) {
+    fn flush(&mut self) {
         for egress in &mut self.egress {
             if let Egress::Own(own) = egress
-                && own.unflushed
+                && own.sender.unflushed
             {
-                own.unflushed = false;
-                own.queue.flush(&mut self.frames);
+                own.sender.unflushed = false;
+                own.sender.queue.flush(&mut self.frames);
             }
         }
+    }
+
+    /// Ends the turn for the transmit queues: offers them what waits, lets them send what they took. Did
+    /// anything move?
+    #[inline]
+    pub(crate) fn end_turn(&mut self) -> bool {
+        if !self.stirred {
+            return false;
+        }
+        let moved = self.transmit_pending();
+        self.flush();
+        let waits = |egress: &Egress| matches!(egress, Egress::Own(own) if !own.pending.is_empty());
+        self.stirred = self.egress.iter().any(waits);
+        moved
     }
 
     /// A step of virtual time is over.
     pub(crate) fn end_step(&mut self) {
         for egress in &mut self.egress {
             if let Egress::Own(own) = egress {
-                own.queue.end_step(&mut self.frames);
+                own.sender.queue.end_step(&mut self.frames);
             }
         }
     }
@@ -266,7 +288,7 @@ fn record_drop(
 ) {
     packet.mark_dropped(reason);
     match egress.get_mut(port.index()) {
-        Some(Egress::Own(own)) => own.queue.record_drop(packet, frames),
+        Some(Egress::Own(own)) => own.sender.queue.record_drop(packet, frames),
         Some(Egress::Through(core)) => {
             packet.set_port(port);
             lanes.stage_egress(*core, packet);
@@ -302,7 +324,7 @@ fn forward(
 impl OwnQueue {
     pub(crate) fn new(queue: Box<dyn Transmit>, port_name: &str) -> OwnQueue {
         let name_hash = xxhash_rust::xxh3::xxh3_64(port_name.as_bytes());
-        OwnQueue { queue, pending: Packets::new(), unflushed: false, name_hash }
+        OwnQueue { sender: Sender { queue, unflushed: false, name_hash }, pending: Packets::new() }
     }
 
     /// Adds a packet to those waiting; when they are a full burst they are offered to the queue, and a
@@ -332,11 +354,11 @@ impl OwnQueue {
         books: &mut Books,
         digest: &mut Option<OutputDigest>,
     ) {
-        let mut pending = std::mem::take(&mut self.pending);
-        self.transmit(&mut pending, frames, count, books, digest);
-        self.pending = pending;
+        self.sender.transmit(&mut self.pending, frames, count, books, digest);
     }
+}
 
+impl Sender {
     /// Offers packets to the queue until it has them all or is full; those it will never carry are dropped
     /// with its reason.
     #[inline]

@@ -28,8 +28,10 @@ impl Worker {
     #[inline]
     pub fn turn(&mut self) -> Activity {
         self.turns += 1;
-        self.meter.begin_turn(clock::cycles(), self.previous_busy);
-        let context = Context { now_ns: self.clock.now_ns(), core: self.id };
+        // The one reading of the counter a turn needs: its packets' arrival time, and the bill of the turn before.
+        let now = clock::cycles();
+        self.meter.begin_turn(now, self.previous_busy);
+        let context = Context { now_ns: self.clock.at(now), core: self.id };
         let mut busy = false;
 
         if self.phase == Phase::Run {
@@ -40,8 +42,7 @@ impl Worker {
         if self.outbox.counts_other_cores() {
             busy |= self.exchange(&context);
         }
-        busy |= self.outbox.transmit_pending();
-        self.outbox.flush();
+        busy |= self.outbox.end_turn();
         self.meter.mark(Regime::Transmit);
 
         if self.turns.is_multiple_of(HOUSEKEEPING_EVERY) || self.phase != Phase::Run {
@@ -253,7 +254,7 @@ impl Worker {
         let mut errors = Vec::new();
         for egress in &mut self.outbox.egress {
             if let Egress::Own(own) = egress
-                && let Err(error) = own.queue.close(&mut self.outbox.frames)
+                && let Err(error) = own.sender.queue.close(&mut self.outbox.frames)
             {
                 errors.push(error);
             }
