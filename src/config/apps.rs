@@ -16,7 +16,12 @@ pub(crate) type Apps = BTreeMap<&'static str, Arc<dyn Configured>>;
 
 /// Reads the parts there are and takes the defaults of the other applications in use. A part that no
 /// pipeline uses is checked all the same, and warned of.
-pub(super) fn read(check: &mut Check<'_>, value: Option<Value<'_>>, used: &[&'static str], registry: &Registry) -> Apps {
+pub(super) fn read(
+    check: &mut Check<'_>,
+    value: Option<Value<'_>>,
+    used: &[&'static str],
+    registry: &Registry,
+) -> Apps {
     let mut apps = Apps::new();
     let hint = "a table for each application: [app.NAME]";
     let parts = value.and_then(|value| check.table("app", hint, value)).unwrap_or_default();
@@ -27,17 +32,23 @@ pub(super) fn read(check: &mut Check<'_>, value: Option<Value<'_>>, used: &[&'st
             check.error(key.span(), format!("unknown application {name:?}{}", suggest(name, &known)));
             continue;
         };
-        let Some(table) = check.table(&format!("app.{name}"), "a table", value_at(value, &key)) else { continue };
+        let Some(table) = check.table(&format!("app.{name}"), "a table", value_at(value, &key)) else {
+            continue;
+        };
         let whose = format!("[app.{name}]");
-        let read = part::read(check, &whose, Spanned::new(key.span(), table), &|part| (entry.configure)(Some(part)));
+        let read =
+            part::read(check, &whose, Spanned::new(key.span(), table), &|part| (entry.configure)(Some(part)));
         if used.contains(&entry.name) {
             apps.extend(read.map(|app| (entry.name, Arc::from(app))));
         } else {
-            check.warn(key.span(), format!("[app.{name}] has no effect: {name:?} is in no pipeline's stages"));
+            check
+                .warn(key.span(), format!("[app.{name}] has no effect: {name:?} is in no pipeline's stages"));
         }
     }
     for entry in used.iter().filter_map(|name| registry.get(name)) {
-        if !apps.contains_key(entry.name) && let Ok(app) = (entry.configure)(None) {
+        if !apps.contains_key(entry.name)
+            && let Ok(app) = (entry.configure)(None)
+        {
             apps.insert(entry.name, Arc::from(app));
         }
     }

@@ -45,11 +45,6 @@ impl<'s> Check<'s> {
         !self.errors.is_empty()
     }
 
-    /// How many faults were found so far.
-    pub(super) fn faults(&self) -> usize {
-        self.errors.len()
-    }
-
     pub(super) fn into_errors(self) -> ConfigErrors {
         ConfigErrors::sorted(self.errors)
     }
@@ -71,17 +66,21 @@ impl<'s> Check<'s> {
         }
     }
 
-    /// A list of tables, each with its span.
-    pub(super) fn tables<'t>(&mut self, key: &str, value: Value<'t>) -> Vec<Spanned<DeTable<'t>>> {
+    /// A list of tables, each with its span; `None` when something else stands there.
+    pub(super) fn tables<'t>(&mut self, key: &str, value: Value<'t>) -> Option<Vec<Spanned<DeTable<'t>>>> {
         let hint = format!("a list of tables, each under its own [[{key}]]");
         match value.into_parts() {
-            (_, DeValue::Array(items)) => items
-                .into_iter()
-                .filter_map(|item| Some(Spanned::new(item.span(), self.table(key, &hint, item)?)))
-                .collect(),
+            (_, DeValue::Array(items)) => {
+                let count = items.len();
+                let read: Vec<_> = items
+                    .into_iter()
+                    .filter_map(|item| Some(Spanned::new(item.span(), self.table(key, &hint, item)?)))
+                    .collect();
+                (read.len() == count).then_some(read)
+            }
             (span, other) => {
                 self.mismatch(key, &hint, &Spanned::new(span, other));
-                Vec::new()
+                None
             }
         }
     }
@@ -97,23 +96,32 @@ impl<'s> Check<'s> {
         }
     }
 
-    /// A list of strings, each with its span; a single string is a list of one.
-    pub(super) fn strings(&mut self, key: &str, value: &Value<'_>) -> Vec<Spanned<String>> {
+    /// A list of strings, each with its span; a single string is a list of one. `None` when something in it
+    /// is at fault.
+    pub(super) fn strings(&mut self, key: &str, value: &Value<'_>) -> Option<Vec<Spanned<String>>> {
         match value.get_ref() {
-            DeValue::String(text) => vec![Spanned::new(value.span(), text.clone().into_owned())],
-            DeValue::Array(items) => items
-                .iter()
-                .filter_map(|item| Some(Spanned::new(item.span(), self.string(key, item)?)))
-                .collect(),
+            DeValue::String(text) => Some(vec![Spanned::new(value.span(), text.clone().into_owned())]),
+            DeValue::Array(items) => {
+                let read: Vec<_> = items
+                    .iter()
+                    .filter_map(|item| Some(Spanned::new(item.span(), self.string(key, item)?)))
+                    .collect();
+                (read.len() == items.len()).then_some(read)
+            }
             _ => {
                 self.mismatch(key, "a list of strings", value);
-                Vec::new()
+                None
             }
         }
     }
 
     /// A whole number in a range.
-    pub(super) fn integer(&mut self, key: &str, range: RangeInclusive<u64>, value: &Value<'_>) -> Option<u64> {
+    pub(super) fn integer(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<u64>,
+        value: &Value<'_>,
+    ) -> Option<u64> {
         let number = whole(value.get_ref()).filter(|number| range.contains(number));
         if number.is_none() {
             let expected = match *range.end() {
@@ -143,18 +151,18 @@ pub(super) fn whole(value: &DeValue<'_>) -> Option<u64> {
 /// A value in words, for "found ...".
 pub(super) fn describe(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) if text.chars().count() <= 40 => format!("the string {text:?}"),
+        DeValue::String(text) if text.chars().count() <= 40 => format!("string {text:?}"),
         DeValue::String(_) => "a string".to_owned(),
-        DeValue::Integer(number) => format!("{number}"),
-        DeValue::Float(number) => format!("{number}"),
+        DeValue::Integer(number) => format!("integer {number}"),
+        DeValue::Float(number) => format!("number {number}"),
         DeValue::Boolean(truth) => truth.to_string(),
-        DeValue::Datetime(time) => format!("the date {time} (a string has quotes)"),
+        DeValue::Datetime(time) => format!("date {time}; a string has quotes"),
         DeValue::Array(items) => format!("a list of {}", items.len()),
         DeValue::Table(_) => "a table".to_owned(),
     }
 }
 
-/// Takes an entry out of a table, with the span of its key.
+/// Takes an entry out of a table.
 pub(super) fn take<'t>(table: &mut DeTable<'t>, key: &str) -> Option<Value<'t>> {
     table.remove(key)
 }

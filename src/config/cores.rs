@@ -58,7 +58,9 @@ impl FromStr for Cores {
         } else {
             number(text).map(Cores::Number)
         };
-        read.ok_or_else(|| format!("{text:?} is neither a number of cores, a list of CPUs as \"0,2\", nor \"all\""))
+        read.ok_or_else(|| {
+            format!("{text:?} is neither a number of cores, a list of CPUs as \"0,2\", nor \"all\"")
+        })
     }
 }
 
@@ -110,7 +112,10 @@ fn cpus(check: &mut Check<'_>, items: &[Value<'_>], online: Option<&[usize]>) ->
 fn cpu(item: &Value<'_>, before: &[usize], online: Option<&[usize]>) -> Result<usize, String> {
     let number = whole(item.get_ref()).and_then(|number| usize::try_from(number).ok());
     let Some(cpu) = number else {
-        return Err(format!("cores: expected the number of a CPU, found {}", super::check::describe(item.get_ref())));
+        return Err(format!(
+            "cores: expected the number of a CPU, found {}",
+            super::check::describe(item.get_ref())
+        ));
     };
     if before.contains(&cpu) {
         return Err(format!("cores: CPU {cpu} is listed twice; a CPU polls for one core"));

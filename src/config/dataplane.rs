@@ -84,7 +84,9 @@ pub(super) fn read(check: &mut Check<'_>, mut table: DeTable<'_>, online: Option
         read.pages = pages;
     }
     read.idle = key("idle").and_then(|value| parsed(check, "idle", &value));
-    if let Some(burst) = key("burst").and_then(|value| check.integer("burst", 1..=BurstSize::MAX as u64, &value)) {
+    if let Some(burst) =
+        key("burst").and_then(|value| check.integer("burst", 1..=BurstSize::MAX as u64, &value))
+    {
         read.burst = BurstSize::new(burst as usize).unwrap_or_default();
     }
     if let Some(seed) = key("seed").and_then(|value| check.integer("seed", 0..=TOML_LARGEST, &value)) {
@@ -119,7 +121,11 @@ fn arena(check: &mut Check<'_>, value: &Value<'_>) -> Option<u64> {
 }
 
 /// A string that says one of a few things.
-fn parsed<T: std::str::FromStr<Err: ToString>>(check: &mut Check<'_>, key: &str, value: &Value<'_>) -> Option<T> {
+fn parsed<T: std::str::FromStr<Err: ToString>>(
+    check: &mut Check<'_>,
+    key: &str,
+    value: &Value<'_>,
+) -> Option<T> {
     let text = check.string(key, value)?;
     match text.parse() {
         Ok(parsed) => Some(parsed),

@@ -16,7 +16,13 @@ pub(super) fn plain(root: &DeTable<'_>) -> toml::Table {
 }
 
 /// Lays what was given over the defaults of the dataplane, of every port's driver and of every application in use.
-pub(super) fn complete(given: toml::Table, dataplane: &Dataplane, used: &[&'static str], registry: &Registry, drivers: &Drivers) -> toml::Table {
+pub(super) fn complete(
+    given: toml::Table,
+    dataplane: &Dataplane,
+    used: &[&'static str],
+    registry: &Registry,
+    drivers: &Drivers,
+) -> toml::Table {
     let mut whole = given;
     whole.insert("dataplane".to_owned(), toml::Value::Table(dataplane.to_table()));
     if let Some(toml::Value::Array(ports)) = whole.get_mut("port") {

@@ -42,8 +42,10 @@ fn keys(defaults: &str, refusal: Option<toml::de::Error>) -> Vec<Key> {
     if refusal.starts_with("unknown field") {
         names.extend(quoted(&refusal).into_iter().skip(1));
     }
-    let unnamed: Vec<&str> = defaults.keys().map(String::as_str).filter(|name| !names.contains(name)).collect();
+    let unnamed: Vec<&str> =
+        defaults.keys().map(String::as_str).filter(|name| !names.contains(name)).collect();
     names.extend(unnamed);
-    let key = |name: &str| Key { name: name.to_owned(), default: defaults.get(name).map(toml::Value::to_string) };
+    let key =
+        |name: &str| Key { name: name.to_owned(), default: defaults.get(name).map(toml::Value::to_string) };
     names.into_iter().map(key).collect()
 }

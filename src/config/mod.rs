@@ -73,7 +73,13 @@ impl Config {
     ///
     /// # Errors
     /// Every fault found, each with its place.
-    pub fn load(text: &str, file_name: &str, overrides: &[String], registry: &Registry, drivers: &Drivers) -> Result<Config, ConfigErrors> {
+    pub fn load(
+        text: &str,
+        file_name: &str,
+        overrides: &[String],
+        registry: &Registry,
+        drivers: &Drivers,
+    ) -> Result<Config, ConfigErrors> {
         let overrides: Vec<Override> = overrides.iter().map(Override::set).collect();
         Config::load_with(text, file_name, &overrides, registry, drivers)
     }
@@ -82,7 +88,13 @@ impl Config {
     ///
     /// # Errors
     /// Every fault found, each with its place.
-    pub fn load_with(text: &str, file_name: &str, overrides: &[Override], registry: &Registry, drivers: &Drivers) -> Result<Config, ConfigErrors> {
+    pub fn load_with(
+        text: &str,
+        file_name: &str,
+        overrides: &[Override],
+        registry: &Registry,
+        drivers: &Drivers,
+    ) -> Result<Config, ConfigErrors> {
         let changes = overrides.iter().map(|change| (change.option, change.text.as_str()));
         let sources = Sources::new(std::iter::once((file_name, text)).chain(changes));
         let padded: Vec<Padded> = overrides
@@ -133,7 +145,12 @@ fn parse<'t>(check: &mut Check<'_>, text: &'t str) -> DeTable<'t> {
     root.into_inner()
 }
 
-fn read(mut check: Check<'_>, mut root: DeTable<'_>, registry: &Registry, drivers: &Drivers) -> Result<Config, ConfigErrors> {
+fn read(
+    mut check: Check<'_>,
+    mut root: DeTable<'_>,
+    registry: &Registry,
+    drivers: &Drivers,
+) -> Result<Config, ConfigErrors> {
     let given = effective::plain(&root);
     let dataplane = take(&mut root, "dataplane");
     let dataplane = dataplane.and_then(|value| check.table("dataplane", "a table: [dataplane]", value));
@@ -141,7 +158,7 @@ fn read(mut check: Check<'_>, mut root: DeTable<'_>, registry: &Registry, driver
     let (ports, port_names) = ports::read(&mut check, take(&mut root, "port"), drivers);
 
     let mut reading = pipelines::Reading::new(&port_names, registry);
-    let tables = take(&mut root, "pipeline").map(|value| check.tables("pipeline", value));
+    let tables = take(&mut root, "pipeline").and_then(|value| check.tables("pipeline", value));
     if tables.as_ref().is_none_or(Vec::is_empty) && !check.failed() {
         check.error(0..0, "no pipeline: nothing would be done with any packet; write a [[pipeline]]");
     }

@@ -46,7 +46,10 @@ mod tests {
         assert_eq!(nearest("flow", &known), Some("flow-meter"));
         assert_eq!(nearest("x", &known), None);
         assert_eq!(nearest("", &known), None);
-        assert_eq!(suggest("mac-swop", &known), r#"; did you mean "mac-swap"? Known: flow-meter, forward, mac-swap"#);
+        assert_eq!(
+            suggest("mac-swop", &known),
+            r#"; did you mean "mac-swap"? Known: flow-meter, forward, mac-swap"#
+        );
         assert_eq!(suggest("x", &known), "; known: flow-meter, forward, mac-swap");
         assert_eq!(suggest("x", &[]), "; there is none");
     }

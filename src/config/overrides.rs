@@ -102,9 +102,7 @@ impl Padded {
                 check.error(error.span().unwrap_or(self.value_start..end), error.message());
                 None
             }
-            Err(_) => {
-                Some(Spanned::new(self.value_start..end, DeValue::String(Cow::Borrowed(&self.bare))))
-            }
+            Err(_) => Some(Spanned::new(self.value_start..end, DeValue::String(Cow::Borrowed(&self.bare)))),
         }
     }
 }
@@ -132,7 +130,7 @@ fn put<'t>(check: &mut Check<'_>, root: &mut DeTable<'t>, path: &[Spanned<String
                 return check.error(name.span(), message);
             }
             let entries = match root.get_mut(list.get_ref().as_str()).map(Spanned::get_mut) {
-                Some(DeValue::Array(entries)) => &mut entries[..],
+                Some(DeValue::Array(entries)) => entries.as_mut(),
                 _ => &mut [],
             };
             match position(entries, name.get_ref()) {
@@ -144,7 +142,10 @@ fn put<'t>(check: &mut Check<'_>, root: &mut DeTable<'t>, path: &[Spanned<String
                 Err(known) => {
                     let known: Vec<&str> = known.iter().map(String::as_str).collect();
                     let hint = suggest(name.get_ref(), &known);
-                    check.error(name.span(), format!("no {} is named {:?}{hint}", list.get_ref(), name.get_ref()));
+                    check.error(
+                        name.span(),
+                        format!("no {} is named {:?}{hint}", list.get_ref(), name.get_ref()),
+                    );
                 }
             }
         }
@@ -158,13 +159,19 @@ fn is_list(name: &str) -> bool {
 
 /// Where the entry of this name is; or the names there are.
 fn position(entries: &[Value<'_>], name: &str) -> Result<usize, Vec<String>> {
-    let named = |entry: &Value<'_>| entry.get_ref().get("name").and_then(|n| n.get_ref().as_str().map(str::to_owned));
+    let named =
+        |entry: &Value<'_>| entry.get_ref().get("name").and_then(|n| n.get_ref().as_str().map(str::to_owned));
     let names: Vec<Option<String>> = entries.iter().map(named).collect();
     let found = names.iter().position(|found| found.as_deref() == Some(name));
     found.ok_or_else(|| names.into_iter().flatten().collect())
 }
 
-fn descend<'t>(check: &mut Check<'_>, mut table: &mut DeTable<'t>, path: &[Spanned<String>], value: Value<'t>) {
+fn descend<'t>(
+    check: &mut Check<'_>,
+    mut table: &mut DeTable<'t>,
+    path: &[Spanned<String>],
+    value: Value<'t>,
+) {
     let Some((last, way)) = path.split_last() else { return };
     for key in way {
         let spanned = Spanned::new(key.span(), Cow::Owned(key.get_ref().clone()));
@@ -172,7 +179,8 @@ fn descend<'t>(check: &mut Check<'_>, mut table: &mut DeTable<'t>, path: &[Spann
         match table.entry(spanned).or_insert_with(empty).get_mut() {
             DeValue::Table(inner) => table = inner,
             other => {
-                let message = format!("{:?} is no table: it is {}", key.get_ref(), super::check::describe(other));
+                let message =
+                    format!("{:?} is no table: it is {}", key.get_ref(), super::check::describe(other));
                 return check.error(key.span(), message);
             }
         }

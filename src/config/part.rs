@@ -17,7 +17,12 @@ pub(super) type Configure<'c, T> = &'c dyn Fn(Value<'_>) -> Result<T, toml::de::
 
 /// Reads a part: `whose` names it in messages. An entry at fault is reported and left out, and the rest is
 /// read again, until there is nothing left to find.
-pub(super) fn read<T>(check: &mut Check<'_>, whose: &str, part: Spanned<DeTable<'_>>, configure: Configure<'_, T>) -> Option<T> {
+pub(super) fn read<T>(
+    check: &mut Check<'_>,
+    whose: &str,
+    part: Spanned<DeTable<'_>>,
+    configure: Configure<'_, T>,
+) -> Option<T> {
     let span = part.span();
     let mut table = part.into_inner();
     let mut left_out: Vec<String> = Vec::new();
@@ -55,9 +60,7 @@ fn covers(value: &Value<'_>, at: &Range<usize>) -> bool {
     let span = value.span();
     (span.start <= at.start && at.end <= span.end)
         || match value.get_ref() {
-            DeValue::Table(table) => {
-                table.iter().any(|(key, value)| key.span() == *at || covers(value, at))
-            }
+            DeValue::Table(table) => table.iter().any(|(key, value)| key.span() == *at || covers(value, at)),
             DeValue::Array(items) => items.iter().any(|item| covers(item, at)),
             _ => false,
         }
@@ -65,7 +68,12 @@ fn covers(value: &Value<'_>, at: &Range<usize>) -> bool {
 
 /// A type that does not deny unknown keys would let misspelt ones pass. Whether it looks at a key is found
 /// out by giving it values that nothing but "ignored" accepts.
-fn report_ignored<T>(check: &mut Check<'_>, whose: &str, table: &DeTable<'_>, configure: Configure<'_, T>) -> bool {
+fn report_ignored<T>(
+    check: &mut Check<'_>,
+    whose: &str,
+    table: &DeTable<'_>,
+    configure: Configure<'_, T>,
+) -> bool {
     let mut any = false;
     for key in table.keys() {
         if absurd(key.span()).into_iter().all(|value| accepts(table, key, value, configure)) {
@@ -76,7 +84,12 @@ fn report_ignored<T>(check: &mut Check<'_>, whose: &str, table: &DeTable<'_>, co
     any
 }
 
-fn accepts<'t, T>(table: &DeTable<'t>, key: &Spanned<std::borrow::Cow<'t, str>>, value: Value<'t>, configure: Configure<'_, T>) -> bool {
+fn accepts<'t, T>(
+    table: &DeTable<'t>,
+    key: &Spanned<std::borrow::Cow<'t, str>>,
+    value: Value<'t>,
+    configure: Configure<'_, T>,
+) -> bool {
     let mut table = table.clone();
     table.insert(key.clone(), value);
     configure(Spanned::new(key.span(), DeValue::Table(table))).is_ok()
@@ -117,6 +130,9 @@ fn in_words(message: &str, key: Option<&str>, whose: &str) -> String {
         };
     }
     let prefix = key.map_or_else(String::new, |key| format!("{key}: "));
+    if message.starts_with("data did not match any variant") {
+        return format!("{prefix}expected another kind of value");
+    }
     match message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: ")) {
         Some(rest) => match rest.rsplit_once(", expected ") {
             Some((found, expected)) => {

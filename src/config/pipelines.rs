@@ -1,11 +1,12 @@
 //! `[[pipeline]]`: which applications, in which order, for the packets of which ports.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::check::{Check, IntoParts, take};
+use super::check::{Check, IntoParts, Value, take};
 use super::nearest::suggest;
 use super::place::Place;
 use super::ports::Names;
@@ -63,29 +64,26 @@ impl<'r> Reading<'r> {
     }
 
     /// Reads one pipeline.
-    pub(super) fn pipeline(&mut self, check: &mut Check<'_>, table: Spanned<DeTable<'_>>) -> Option<PipelineConfig> {
+    pub(super) fn pipeline(
+        &mut self,
+        check: &mut Check<'_>,
+        table: Spanned<DeTable<'_>>,
+    ) -> Option<PipelineConfig> {
         let (span, mut table) = table.into_parts();
         let named = self.names.take(check, "pipeline", &mut table, span.clone());
         let whose = named.as_ref().map_or("a pipeline".to_owned(), |(name, _)| format!("pipeline {name:?}"));
         let mut list = |check: &mut Check<'_>, key: &str| {
-            take(&mut table, key).map(|value| (value.span(), check.strings(key, &value)))
+            take(&mut table, key).map(|value| List::read(check, key, &value))
         };
         let (from, to, stages) = (list(check, "from"), list(check, "to"), list(check, "stages"));
         check.unknown_keys(&table, &whose, &KEYS);
 
-        let from = self.needed(check, from, &span, &format!("{whose} has no port: write from = [\"PORT\"]"));
+        let from = needed(check, from, &span, format!("{whose} has no port: write from = [\"PORT\"]"));
         let stages =
-            self.needed(check, stages, &span, &format!("{whose} has no stages: write stages = [\"APPLICATION\"]"));
-        let (to_span, to) = to.unwrap_or((span, Vec::new()));
-        if to.len() > 1 && to.len() != from.len() {
-            let message = format!(
-                "to: {} ports for the {} of from; expected none (ports are paired), one (all go there), or {}",
-                to.len(),
-                from.len(),
-                from.len()
-            );
-            check.error(to_span, message);
-        }
+            needed(check, stages, &span, format!("{whose} has no stages: write stages = [\"APPLICATION\"]"));
+        let to = to.unwrap_or(List { span, names: Some(Vec::new()) });
+        check_lengths(check, &from, &to);
+        let [from, to, stages] = [from.names, to.names, stages.names].map(Option::unwrap_or_default);
         self.known_ports(check, "from", &from);
         self.known_ports(check, "to", &to);
         self.claim(check, &from, &whose);
@@ -96,25 +94,9 @@ impl<'r> Reading<'r> {
         Some(PipelineConfig { name, from: plain(from), to: plain(to), stages: plain(stages), place })
     }
 
-    /// A list that may be neither left out nor empty.
-    fn needed(
-        &self,
-        check: &mut Check<'_>,
-        list: Option<(std::ops::Range<usize>, Vec<Spanned<String>>)>,
-        whole: &std::ops::Range<usize>,
-        message: &str,
-    ) -> Vec<Spanned<String>> {
-        let faults = check.faults();
-        let (span, list) = list.unwrap_or((whole.clone(), Vec::new()));
-        if list.is_empty() && !check.reported_in(&span, faults) {
-            check.error(span, message);
-        }
-        list
-    }
-
     fn known_ports(&mut self, check: &mut Check<'_>, key: &str, names: &[Spanned<String>]) {
         for name in names {
-            if !self.ports.contains(name.get_ref()) {
+            if self.ports.lacks(name.get_ref()) {
                 let hint = suggest(name.get_ref(), &self.ports.all());
                 check.error(name.span(), format!("{key}: unknown port {:?}{hint}", name.get_ref()));
             }
@@ -130,7 +112,9 @@ impl<'r> Reading<'r> {
                     check.error(name.span(), format!("from: port {port:?} is listed twice"));
                 }
                 Some(other) => {
-                    let message = format!("from: port {port:?} is in the from of {other} already; its packets go through one pipeline");
+                    let message = format!(
+                        "from: port {port:?} is in the from of {other} already; its packets go through one pipeline"
+                    );
                     check.error(name.span(), message);
                 }
                 None => drop(self.claimed.insert(port.clone(), whose.to_owned())),
@@ -145,9 +129,45 @@ impl<'r> Reading<'r> {
                 None => {
                     let known: Vec<&str> = self.registry.names().collect();
                     let hint = suggest(stage.get_ref(), &known);
-                    check.error(stage.span(), format!("stages: unknown application {:?}{hint}", stage.get_ref()));
+                    check.error(
+                        stage.span(),
+                        format!("stages: unknown application {:?}{hint}", stage.get_ref()),
+                    );
                 }
             }
         }
+    }
+}
+
+/// A list of names as it is written; `None` when something in it is at fault.
+struct List {
+    span: Range<usize>,
+    names: Option<Vec<Spanned<String>>>,
+}
+
+impl List {
+    fn read(check: &mut Check<'_>, key: &str, value: &Value<'_>) -> List {
+        List { span: value.span(), names: check.strings(key, value) }
+    }
+}
+
+/// A list that may be neither left out nor empty.
+fn needed(check: &mut Check<'_>, list: Option<List>, whole: &Range<usize>, message: String) -> List {
+    let list = list.unwrap_or(List { span: whole.clone(), names: Some(Vec::new()) });
+    if list.names.as_ref().is_some_and(Vec::is_empty) {
+        check.error(list.span.clone(), message);
+    }
+    list
+}
+
+/// `to` has none, one, or as many ports as `from`.
+fn check_lengths(check: &mut Check<'_>, from: &List, to: &List) {
+    let (Some(ins), Some(outs)) = (&from.names, &to.names) else { return };
+    let (ins, outs) = (ins.len(), outs.len());
+    if outs > 1 && ins > 0 && outs != ins {
+        let message = format!(
+            "to: {outs} ports for the {ins} of from; expected none (ports are paired), one (all go there) or {ins}"
+        );
+        check.error(to.span.clone(), message);
     }
 }

@@ -1,6 +1,7 @@
 //! `[[port]]`: a name, a driver, and the driver's own keys.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -32,43 +33,75 @@ impl std::fmt::Debug for PortConfig {
 
 /// Names given so far, with their places; what is wrong with a name is found here.
 #[derive(Default)]
-pub(super) struct Names(BTreeMap<String, Place>);
+pub(super) struct Names {
+    known: BTreeMap<String, Place>,
+    /// Something that should have had a name has none: one that is not known may be that.
+    incomplete: bool,
+}
 
 impl Names {
-    pub(super) fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+    /// Is there nothing of this name, for certain?
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        !self.incomplete && !self.known.contains_key(name)
     }
 
     pub(super) fn all(&self) -> Vec<&str> {
-        self.0.keys().map(String::as_str).collect()
+        self.known.keys().map(String::as_str).collect()
     }
 
     /// Takes the entry `name` out of a table and notes it.
-    pub(super) fn take(&mut self, check: &mut Check<'_>, what: &str, table: &mut DeTable<'_>, at: std::ops::Range<usize>) -> Option<(String, Place)> {
-        let Some(value) = take(table, "name") else {
-            check.error(at, format!("a {what} without a name: write name = \"...\" in this [[{what}]]"));
+    pub(super) fn take(
+        &mut self,
+        check: &mut Check<'_>,
+        what: &str,
+        table: &mut DeTable<'_>,
+        at: Range<usize>,
+    ) -> Option<(String, Place)> {
+        let Some((name, span)) = name(check, what, table, at) else {
+            self.incomplete = true;
             return None;
         };
-        let name = check.string("name", &value)?;
-        let place = check.place(value.span());
-        if name.is_empty() || name.chars().any(char::is_control) {
-            check.error(value.span(), "name: expected at least one character, and none that cannot be printed");
+        if let Some(first) = self.known.get(&name) {
+            check.error(span, format!("two {what}s are named {name:?}; the first is at {first}"));
             return None;
         }
-        if let Some(first) = self.0.get(&name) {
-            check.error(value.span(), format!("two {what}s are named {name:?}; the first is at {first}"));
-            return None;
-        }
-        self.0.insert(name.clone(), place.clone());
+        let place = check.place(span);
+        self.known.insert(name.clone(), place.clone());
         Some((name, place))
     }
 }
 
+/// The entry `name` of a table, by itself.
+fn name(
+    check: &mut Check<'_>,
+    what: &str,
+    table: &mut DeTable<'_>,
+    at: Range<usize>,
+) -> Option<(String, Range<usize>)> {
+    let Some(value) = take(table, "name") else {
+        check.error(at, format!("a {what} without a name: write name = \"...\" in this [[{what}]]"));
+        return None;
+    };
+    let name = check.string("name", &value)?;
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let message = "name: expected at least one character, and none that cannot be printed";
+        check.error(value.span(), message);
+        return None;
+    }
+    Some((name, value.span()))
+}
+
 /// Reads all ports; the names of those that are at fault are known too.
-pub(super) fn read(check: &mut Check<'_>, value: Option<Value<'_>>, drivers: &Drivers) -> (Vec<PortConfig>, Names) {
+pub(super) fn read(
+    check: &mut Check<'_>,
+    value: Option<Value<'_>>,
+    drivers: &Drivers,
+) -> (Vec<PortConfig>, Names) {
     let mut names = Names::default();
     let mut ports = Vec::new();
-    let tables = value.map(|value| check.tables("port", value)).unwrap_or_default();
+    let tables = value.map_or(Some(Vec::new()), |value| check.tables("port", value));
+    names.incomplete = tables.is_none();
+    let tables = tables.unwrap_or_default();
     if let Some(extra) = tables.get(PortId::LIMIT) {
         check.error(extra.span(), format!("more than {} ports", PortId::LIMIT));
     }
@@ -78,18 +111,29 @@ pub(super) fn read(check: &mut Check<'_>, value: Option<Value<'_>>, drivers: &Dr
     (ports, names)
 }
 
-fn port(check: &mut Check<'_>, table: Spanned<DeTable<'_>>, names: &mut Names, drivers: &Drivers) -> Option<PortConfig> {
+fn port(
+    check: &mut Check<'_>,
+    table: Spanned<DeTable<'_>>,
+    names: &mut Names,
+    drivers: &Drivers,
+) -> Option<PortConfig> {
     let (span, mut table) = table.into_parts();
     let named = names.take(check, "port", &mut table, span.clone());
     let driver_value = take(&mut table, "driver");
     let known: Vec<&str> = drivers.names().collect();
     let Some(driver_value) = driver_value else {
-        check.error(span, format!("a port without a driver: write driver = \"...\"; known: {}", known.join(", ")));
+        check.error(
+            span,
+            format!("a port without a driver: write driver = \"...\"; known: {}", known.join(", ")),
+        );
         return None;
     };
     let driver_name = check.string("driver", &driver_value)?;
     let Some(driver) = drivers.get(&driver_name) else {
-        check.error(driver_value.span(), format!("unknown driver {driver_name:?}{}", suggest(&driver_name, &known)));
+        check.error(
+            driver_value.span(),
+            format!("unknown driver {driver_name:?}{}", suggest(&driver_name, &known)),
+        );
         return None;
     };
     let whose = match &named {
@@ -100,4 +144,3 @@ fn port(check: &mut Check<'_>, table: Spanned<DeTable<'_>>, names: &mut Names, d
     let (name, place) = named?;
     Some(PortConfig { name, driver: driver.name, maker, place })
 }
-

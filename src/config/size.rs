@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn sizes_are_written_as_they_are_read() {
-        for (bytes, text) in [(0, "0B"), (1000, "1000B"), (1 << 20, "1MiB"), (3 << 30, "3GiB"), (1536, "1536B")] {
+        for (bytes, text) in
+            [(0, "0B"), (1000, "1000B"), (1 << 20, "1MiB"), (3 << 30, "3GiB"), (1536, "1536B")]
+        {
             assert_eq!(format_bytes(bytes), text);
             assert_eq!(parse_bytes(text), Ok(bytes));
         }
