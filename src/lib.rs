@@ -11,3 +11,4 @@ pub mod apps;
 pub mod worker;
 pub mod reduce;
 pub mod clock;
+pub mod topology;

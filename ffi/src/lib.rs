@@ -1,1 +1,26 @@
-//! x
+//! What the outside world looks like from Rust: the only crate that names libc.
+//!
+//! Thin and safe: every wrapper turns a failing call into an [`std::io::Error`], and what cannot be
+//! made safe is an `unsafe fn` whose contract its caller cites. Nothing here knows of packets,
+//! arenas or cores. In the order a polling thread meets them:
+//!
+//! 1. [`affinity`]: which CPUs it may run on, pinning it to one, its name, its NUMA node.
+//! 2. [`memory`]: page size, placing, populating and locking memory that is already mapped.
+//! 3. [`cycles`](mod@cycles): the cycle counter.
+//! 4. [`time`]: the kernel's clocks and sleep.
+//! 5. [`process`]: what the scheduler did to the thread.
+#![cfg(target_os = "linux")]
+
+pub mod affinity;
+pub mod cycles;
+pub mod file;
+pub mod memory;
+pub mod process;
+pub mod time;
+
+use std::io;
+
+/// Turns the -1 convention of libc into a result carrying errno.
+fn check(rc: libc::c_long) -> io::Result<libc::c_long> {
+    if rc == -1 { Err(io::Error::last_os_error()) } else { Ok(rc) }
+}

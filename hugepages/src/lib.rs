@@ -1,1 +1,35 @@
-//! x
+//! The memory a polling core owns: pages, arena, frame pool, rings.
+//!
+//! A core's memory is reserved once, carved once and sealed; after that nothing here allocates from
+//! the system. The same verbs all through: *reserve, carve, seal* and *acquire, release*.
+//! The modules, in the order memory passes them:
+//!
+//! 1. [`primitive`]: atomics and cells, std's or loom's.
+//! 2. [`prefetch`]: asking for a cache line ahead of time.
+//! 3. [`policy`]: which pages there are, and how firmly one asks for them.
+//! 4. [`inventory`]: what huge pages the machine has, who holds them, reserving and releasing them.
+//! 5. [`pages`]: a mapping with the page size it got, and why it got no better one.
+//! 6. [`frame`]: the owning handle of one packet buffer.
+//! 7. [`pool`]: where frames are acquired and go home to.
+//! 8. [`ring`]: one producer, one consumer, bursts.
+//! 9. [`arena`]: one mapping carved into slices, pools and rings.
+#![cfg(target_os = "linux")]
+
+pub mod arena;
+pub mod frame;
+pub mod inventory;
+pub mod pages;
+pub mod policy;
+pub mod pool;
+pub mod prefetch;
+pub mod primitive;
+pub mod ring;
+
+pub use arena::{Arena, ArenaError, Carved, Sealed};
+pub use frame::{Frame, NoRoom};
+pub use pages::{MapError, Mapping, PagePolicy, PageSize};
+pub use pool::{FramePool, PoolShape};
+pub use ring::{Consumer, Producer};
+
+/// Bytes of a cache line, the unit everything here is aligned to.
+pub const CACHE_LINE: usize = 64;

@@ -1,1 +1,11 @@
-//! The applications that come with mnvkd.
+//! The applications that come with mnvkd, one a file.
+
+mod drop;
+mod forward;
+mod mac_swap;
+mod sink;
+
+pub use drop::{Drop, DropConfig};
+pub use forward::{Forward, ForwardConfig};
+pub use mac_swap::{MacSwap, MacSwapConfig};
+pub use sink::{Sink, SinkConfig};

@@ -101,15 +101,6 @@ impl Burst {
         }
     }
 
-    /// Takes in packets, all undecided; `packets` is empty afterwards. The burst must be empty.
-    #[inline]
-    pub(crate) fn refill(&mut self, packets: &mut Packets) {
-        debug_assert!(self.packets.is_empty(), "a burst is settled before it is filled again");
-        std::mem::swap(&mut self.packets, packets);
-        self.undecided = ones(self.packets.len());
-        self.verdicts[..self.packets.len()].fill(Verdict::Pass);
-    }
-
     /// Opens the burst for filling in place; [`Burst::reset`] makes all of it undecided.
     #[inline]
     pub(crate) fn packets_mut(&mut self) -> &mut Packets {

@@ -15,25 +15,37 @@ pub use verify::{ChecksumState, ipv4_header_state, states, transport_state};
 /// their low halves. That is three vector operations for 16 bytes with nothing beyond SSE2.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let (mut total, mut high) = (0u64, 0u64);
-    for word in words {
-        let word = u64::from_ne_bytes(*word);
-        total = total.wrapping_add(word);
-        high += word >> 32;
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let (mut total, mut high) = ([0u64; 8], [0u64; 8]);
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        for lane in 0..8 {
+            let word = u64::from_ne_bytes(words[lane]);
+            total[lane] = total[lane].wrapping_add(word);
+            high[lane] += word >> 32;
+        }
     }
-    let low = total.wrapping_sub(high << 32);
-    u16::from_be(fold64(fold32s(low) + fold32s(high) + tail(rest)))
+    let mut sum = short(rest);
+    if !blocks.is_empty() {
+        let total = total.into_iter().fold(0, u64::wrapping_add);
+        let high = high.into_iter().sum::<u64>();
+        sum += fold32s(total.wrapping_sub(high << 32)) + fold32s(high);
+    }
+    u16::from_be(fold64(sum))
 }
 
-/// The last bytes, fewer than eight, as a word of the machine's byte order.
+/// Sum of fewer than 64 bytes, not folded.
 #[inline]
-fn tail(rest: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    fold32s(u64::from_ne_bytes(word))
+fn short(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let sum = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>();
+    let last = match *rest {
+        [a] => [a, 0, 0, 0],
+        [a, b] => [a, b, 0, 0],
+        [a, b, c] => [a, b, c, 0],
+        _ => return sum,
+    };
+    sum + u64::from(u32::from_ne_bytes(last))
 }
 
 /// Adds the halves of a sum: at most 33 bits are left.

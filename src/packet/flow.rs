@@ -1,12 +1,16 @@
 //! The flow key: what both directions of a conversation have in common.
 
+mod end;
+
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::layers::{Layers, Network, Transport};
+use end::{End, ipv4, ipv6, key};
 
 /// Which way a packet goes within its flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,22 +33,17 @@ impl Direction {
 /// A conversation: two endpoints (address and port) and a protocol. `a` is the lower endpoint, so
 /// both directions have the same key.
 ///
-/// Forty bytes without padding, the same on every machine: addresses and ports are in network
-/// order, an IPv4 address is IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), and the
-/// version tells it from the IPv6 address that looks alike. All zeros is no flow's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromZeros, IntoBytes, Immutable, KnownLayout)]
+/// Forty bytes without padding, the same on every machine: version, protocol, port of `a`, port
+/// of `b`, two zeros, address of `a`, address of `b`. Addresses and ports are in network order; an
+/// IPv4 address is IPv4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), and the version tells
+/// it from the IPv6 address that looks alike. All zeros is no flow's key.
+///
+/// It is kept as five words, because words are what comparing, hashing and copying it is fast on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FlowKey {
-    /// 4 or 6.
-    version: u8,
-    /// IANA protocol number: 6, 17 or 132.
-    protocol: u8,
-    a_port: [u8; 2],
-    b_port: [u8; 2],
-    /// Keeps the addresses 8 bytes apart from the start; always 0.
-    zero: [u8; 2],
-    a: [u8; 16],
-    b: [u8; 16],
+    /// Each is `u64::from_ne_bytes` of its eight bytes.
+    words: [u64; 5],
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);
@@ -62,11 +61,11 @@ impl FlowKey {
             Transport::Sctp => 132,
             _ => return None,
         };
-        let ports = bytes.get(layers.transport_offset()..)?.first_chunk::<4>()?;
+        let ports = *bytes.get(layers.transport_offset()..)?.first_chunk::<4>()?;
         let header = bytes.get(layers.network_offset()..)?;
         match layers.network() {
-            Network::Ipv4 => Some(ipv4(header.first_chunk()?, *ports, protocol)),
-            Network::Ipv6 => Some(ipv6(header.first_chunk()?, *ports, protocol)),
+            Network::Ipv4 => Some(ipv4(header.first_chunk()?, ports, protocol)),
+            Network::Ipv6 => Some(ipv6(header.first_chunk()?, ports, protocol)),
             _ => None,
         }
     }
@@ -83,37 +82,54 @@ impl FlowKey {
             (IpAddr::V6(_), IpAddr::V6(_)) => 6,
             _ => return None,
         };
-        let end = |address: SocketAddr| (octets(address.ip()), address.port());
-        let (from, to) = (end(source), end(destination));
-        let forward = from <= to;
-        let ((a, a_port), (b, b_port)) = if forward { (from, to) } else { (to, from) };
-        let (a_port, b_port) = (a_port.to_be_bytes(), b_port.to_be_bytes());
-        Some((FlowKey { version, protocol, a_port, b_port, zero: [0; 2], a, b }, direction(forward)))
+        let (from, to) = (End::new(source), End::new(destination));
+        Some(key(version, protocol, from, to, from.rank() <= to.rank()))
+    }
+
+    /// Two bytes of the first word, as a number in network order.
+    fn port(&self, at: usize) -> u16 {
+        let head = self.words[0].to_ne_bytes();
+        u16::from_be_bytes([head[at], head[at + 1]])
+    }
+
+    /// Address in the words from `at` on.
+    fn address(&self, at: usize) -> u128 {
+        u128::from(u64::from_be(self.words[at])) << 64 | u128::from(u64::from_be(self.words[at + 1]))
+    }
+
+    fn endpoint(&self, address: u128, port: u16) -> SocketAddr {
+        let ip = match self.version() {
+            4 => IpAddr::V4(Ipv4Addr::from_bits(address as u32)),
+            _ => IpAddr::V6(Ipv6Addr::from_bits(address)),
+        };
+        SocketAddr::new(ip, port)
     }
 
     /// The lower endpoint.
     pub fn a(&self) -> SocketAddr {
-        SocketAddr::new(self.address(self.a), u16::from_be_bytes(self.a_port))
+        self.endpoint(self.address(1), self.port(2))
     }
 
     /// The higher endpoint.
     pub fn b(&self) -> SocketAddr {
-        SocketAddr::new(self.address(self.b), u16::from_be_bytes(self.b_port))
-    }
-
-    /// IANA protocol number.
-    pub fn protocol(&self) -> u8 {
-        self.protocol
+        self.endpoint(self.address(3), self.port(4))
     }
 
     /// IP version, 4 or 6 (0 in a zeroed key).
-    pub fn version(&self) -> u8 {
-        self.version
+    #[inline]
+    pub const fn version(&self) -> u8 {
+        self.words[0].to_ne_bytes()[0]
+    }
+
+    /// IANA protocol number.
+    #[inline]
+    pub const fn protocol(&self) -> u8 {
+        self.words[0].to_ne_bytes()[1]
     }
 
     /// The protocol's name, lowercase: `tcp`, `udp`, `sctp`; `other` for a number that is none.
     pub const fn protocol_name(&self) -> &'static str {
-        match self.protocol {
+        match self.protocol() {
             6 => "tcp",
             17 => "udp",
             132 => "sctp",
@@ -128,68 +144,25 @@ impl FlowKey {
             Direction::BToA => (self.b(), self.a()),
         }
     }
+}
 
-    fn address(&self, octets: [u8; 16]) -> IpAddr {
-        let [.., p, q, r, s] = octets;
-        if self.version == 4 { Ipv4Addr::new(p, q, r, s).into() } else { Ipv6Addr::from(octets).into() }
+/// Five words, the same on every machine.
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for word in self.words {
+            state.write_u64(u64::from_le(word));
+        }
     }
-}
-
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
-}
-
-#[inline]
-const fn direction(forward: bool) -> Direction {
-    if forward { Direction::AToB } else { Direction::BToA }
-}
-
-/// Compares and orders address and port as one number, then writes the key once.
-#[inline]
-fn ipv4(header: &[u8; 20], ports: [u8; 4], protocol: u8) -> (FlowKey, Direction) {
-    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-    let [p0, p1, q0, q1] = ports;
-    let source = u64::from_be_bytes([0, 0, s0, s1, s2, s3, p0, p1]);
-    let destination = u64::from_be_bytes([0, 0, d0, d1, d2, d3, q0, q1]);
-    let (low, high) = (source.min(destination), source.max(destination));
-    let key = FlowKey {
-        version: 4,
-        protocol,
-        a_port: (low as u16).to_be_bytes(),
-        b_port: (high as u16).to_be_bytes(),
-        zero: [0; 2],
-        a: mapped((low >> 16) as u32),
-        b: mapped((high >> 16) as u32),
-    };
-    (key, direction(source <= destination))
-}
-
-#[inline]
-const fn mapped(address: u32) -> [u8; 16] {
-    (0xffff_0000_0000_u128 | address as u128).to_be_bytes()
-}
-
-#[inline]
-fn ipv6(header: &[u8; 40], ports: [u8; 4], protocol: u8) -> (FlowKey, Direction) {
-    let (words, _) = header.as_chunks::<8>();
-    let address =
-        |at: usize| (u64::from_be_bytes(words[at]) as u128) << 64 | u64::from_be_bytes(words[at + 1]) as u128;
-    let [p0, p1, q0, q1] = ports;
-    let source = (address(1), [p0, p1]);
-    let destination = (address(3), [q0, q1]);
-    let forward = source <= destination;
-    let ((a, a_port), (b, b_port)) = if forward { (source, destination) } else { (destination, source) };
-    let (a, b) = (a.to_be_bytes(), b.to_be_bytes());
-    (FlowKey { version: 6, protocol, a_port, b_port, zero: [0; 2], a, b }, direction(forward))
 }
 
 /// IPv4 before IPv6, then by `a` (address, port), `b` (address, port), protocol; all numeric.
 impl Ord for FlowKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        let rank = |key: &FlowKey| (key.version, key.a, key.a_port, key.b, key.b_port, key.protocol);
+        let rank = |key: &FlowKey| {
+            let ends = (key.address(1), key.port(2), key.address(3), key.port(4));
+            (key.version(), ends, key.protocol())
+        };
         rank(self).cmp(&rank(other))
     }
 }
@@ -204,5 +177,57 @@ impl PartialOrd for FlowKey {
 impl fmt::Display for FlowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.protocol_name(), self.a(), self.b())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn between(source: &str, destination: &str) -> (FlowKey, Direction) {
+        FlowKey::between(source.parse().unwrap(), destination.parse().unwrap(), 6).unwrap()
+    }
+
+    #[test]
+    fn bytes_are_as_documented() {
+        let (key, direction) = between("10.0.0.2:443", "10.0.0.1:4660");
+        assert_eq!(direction, Direction::BToA);
+        let mut bytes = vec![4, 6, 0x12, 0x34, 0x01, 0xbb, 0, 0];
+        for last in [1, 2] {
+            bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last]);
+        }
+        assert_eq!(key.as_bytes(), bytes);
+        assert_eq!(FlowKey::new_zeroed().version(), 0);
+    }
+
+    #[test]
+    fn text() {
+        let (key, _) = between("10.0.0.2:443", "9.255.0.1:51812");
+        assert_eq!(key.to_string(), "tcp 9.255.0.1:51812 10.0.0.2:443");
+        let (key, _) = between("[2001:db8:0:0:1:0:0:1]:1", "[::ffff:1.2.3.4]:2");
+        assert_eq!(key.to_string(), "tcp [::ffff:1.2.3.4]:2 [2001:db8::1:0:0:1]:1");
+    }
+
+    #[test]
+    fn versions_do_not_mix() {
+        let (four, _) = between("1.2.3.4:1", "1.2.3.4:2");
+        let (six, _) = between("[::ffff:1.2.3.4]:1", "[::ffff:1.2.3.4]:2");
+        assert_ne!(four, six);
+        assert!(four < six);
+        let mixed = FlowKey::between("1.2.3.4:1".parse().unwrap(), "[::1]:1".parse().unwrap(), 6);
+        assert_eq!(mixed, None);
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_that_of_the_endpoints(a: (u32, u16), b: (u32, u16), c: (u32, u16), d: (u32, u16)) {
+            let end = |(address, port)| SocketAddr::new(Ipv4Addr::from_bits(address).into(), port);
+            let (one, way) = FlowKey::between(end(a), end(b), 6).unwrap();
+            let (two, _) = FlowKey::between(end(c), end(d), 6).unwrap();
+            prop_assert_eq!(way == Direction::AToB, end(a) <= end(b));
+            prop_assert_eq!(one.ends(way), (end(a), end(b)));
+            prop_assert_eq!(one.cmp(&two), (one.a(), one.b()).cmp(&(two.a(), two.b())));
+        }
     }
 }

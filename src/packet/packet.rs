@@ -4,6 +4,7 @@ use hugepages::Frame;
 
 use super::ids::PortId;
 use super::layers::{Layers, LinkClass};
+use super::verdict::Reason;
 
 /// Bits of a frame's tag, beside the port in its low byte.
 mod tag {
@@ -11,6 +12,8 @@ mod tag {
     pub(super) const LINK_SHIFT: u32 = 8;
     pub(super) const LINK: u16 = 0x0700;
     pub(super) const SNAPPED: u16 = 0x0800;
+    pub(super) const ORDERED: u16 = 0x1000;
+    pub(super) const DROPPED: u16 = 0x2000;
 }
 
 /// A packet in a frame of some core's arena: 32 bytes that move from burst to burst and through
@@ -121,15 +124,30 @@ impl Packet {
         self.hash = hash;
     }
 
-    /// Place in the order of arrival of the whole run, kept in the frame's head by ports that know one.
+    /// Place in the order of arrival of the whole run (arrival time, ordinal and what the port adds to it),
+    /// kept in the frame's head by ports that know one. The same on every machine and any number of cores.
     #[inline]
-    pub(crate) fn order(&self) -> [u64; 2] {
-        self.frame.order()
+    pub fn order(&self) -> Option<[u64; 2]> {
+        (self.frame.tag() & tag::ORDERED != 0).then(|| self.frame.order())
     }
 
     #[inline]
     pub(crate) fn set_order(&mut self, order: [u64; 2]) {
         self.frame.set_order(order);
+        self.frame.set_tag(self.frame.tag() | tag::ORDERED);
+    }
+
+    /// Marks a packet whose fate is sealed and counted, on its way to the port that writes it down.
+    #[inline]
+    pub(crate) fn mark_dropped(&mut self, reason: Reason) {
+        self.hash = reason.index() as u32;
+        self.frame.set_tag(self.frame.tag() | tag::DROPPED);
+    }
+
+    /// The reason it was dropped for, if it is one of those.
+    #[inline]
+    pub(crate) fn dropped(&self) -> Option<Reason> {
+        if self.frame.tag() & tag::DROPPED == 0 { None } else { Reason::new(self.hash as usize) }
     }
 
     /// Asks the cache for the first bytes.

@@ -41,17 +41,15 @@ impl Reason {
     pub const EMPTY: Reason = Reason(5);
     /// Its link layer is not the one the application or the port is for.
     pub const LINK_TYPE: Reason = Reason(6);
-    /// Larger than a frame.
-    pub const OVERSIZE: Reason = Reason(7);
     /// Its headers could not be followed, and the application needs them.
-    pub const MALFORMED: Reason = Reason(8);
+    pub const MALFORMED: Reason = Reason(7);
     /// In flight when the run was ended by force.
-    pub const STOPPED: Reason = Reason(9);
+    pub const STOPPED: Reason = Reason(8);
     /// The application panicked while it held the burst.
-    pub const PANICKED: Reason = Reason(10);
+    pub const PANICKED: Reason = Reason(9);
 
     /// Names of the framework's reasons, in the order of their numbers; kebab-case, as in reports.
-    pub const FRAMEWORK: [&'static str; 11] = [
+    pub const FRAMEWORK: [&'static str; 10] = [
         "policy",
         "no-verdict",
         "no-route",
@@ -59,7 +57,6 @@ impl Reason {
         "transmit-failed",
         "empty",
         "link-type",
-        "oversize",
         "malformed",
         "stopped",
         "panicked",

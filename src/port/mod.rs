@@ -12,7 +12,7 @@ pub mod null;
 use std::sync::Arc;
 
 use crate::packet::layers::LinkClass;
-use crate::packet::{Frames, Packet, Packets, PortId};
+use crate::packet::{Frames, Packet, Packets, PortId, Reason, Reasons};
 
 /// What one call of [`Receive::receive`] or [`Transmit::transmit`] moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,12 +77,6 @@ pub trait Receive: Send {
     fn next_arrival(&mut self) -> Option<Arrival> {
         None
     }
-
-    /// Packets this queue had to drop before they could become packets, with the reason: they count as
-    /// received and dropped. Called by housekeeping and at the end; returns what came up since.
-    fn take_dropped(&mut self) -> Vec<(crate::packet::Reason, u64)> {
-        Vec::new()
-    }
 }
 
 /// What a transmit queue says of a packet before it is handed over.
@@ -91,7 +85,7 @@ pub enum Refusal {
     /// The queue is full for now: the core keeps the packets and comes again.
     Full,
     /// The port will never carry the packet at the front; it is to be dropped with this reason.
-    Never(crate::packet::Reason),
+    Never(Reason),
 }
 
 /// The transmitting half of a queue.
@@ -100,6 +94,15 @@ pub trait Transmit: Send {
     /// once they are done with. When packets are left over, the refusal says why the one at the front was
     /// not taken.
     fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>);
+
+    /// The names of all drop reasons of the run, told once before it starts.
+    fn name_reasons(&mut self, _reasons: &Reasons) {}
+
+    /// Writes down a packet that was dropped (and counted), where the port was asked to keep those
+    /// ([`Port::records_drops`]), and releases its frame.
+    fn record_drop(&mut self, packet: Packet, frames: &mut Frames) {
+        frames.release(packet.into_frame());
+    }
 
     /// Lets go of everything taken: called once in every turn that transmitted. Nothing is held for a batch.
     fn flush(&mut self, _frames: &mut Frames) {}
@@ -124,9 +127,9 @@ pub struct Queue {
     pub transmit: Option<Box<dyn Transmit>>,
 }
 
-/// Which queue of how many a packet belongs to; given by topology to ports that spread their
-/// packets themselves, so that they do it as steering would.
-pub type Spread = Arc<dyn Fn(&mut Packet, usize) -> usize + Send + Sync>;
+/// Which queue a packet belongs to, by its link layer, bytes and length on the wire; given by topology to
+/// ports that spread their packets themselves, so that they do it as steering would.
+pub type Spread = Arc<dyn Fn(LinkClass, &[u8], u32) -> usize + Send + Sync>;
 
 /// What topology tells a port when it opens its queues.
 pub struct Opening {
@@ -138,6 +141,10 @@ pub struct Opening {
     pub queues: usize,
     /// Seed of the run.
     pub seed: u64,
+    /// The port's name in the configuration.
+    pub name: String,
+    /// Pages for memory the port needs beside the cores' arenas.
+    pub pages: hugepages::PagePolicy,
     /// How to spread packets over the queues.
     pub spread: Spread,
     /// Simulated cores in virtual time: outputs are put in canonical order.
@@ -177,6 +184,11 @@ pub trait Port: Send {
     /// Does it bring packets / take packets? For the wiring check and picture.
     fn directions(&self) -> (bool, bool) {
         (true, true)
+    }
+
+    /// Does it keep packets that were dropped, with the reason ([`Transmit::record_drop`])?
+    fn records_drops(&self) -> bool {
+        false
     }
 
     /// Bytes it needs beside the cores' arenas (preloaded captures), for the budget.

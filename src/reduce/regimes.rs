@@ -40,6 +40,8 @@ pub struct Meter {
     pub busy_cycles: u64,
     /// Cycles of turns that found nothing to do.
     pub idle_cycles: u64,
+    /// Counter when the core began to poll, and at the end of its last busy turn.
+    pub span: (u64, u64),
     sampled: [u64; REGIMES],
     last_turn: u64,
     last_mark: u64,
@@ -54,13 +56,20 @@ impl Meter {
         Meter {
             busy_cycles: 0,
             idle_cycles: 0,
+            span: (0, 0),
             sampled: [0; REGIMES],
-            last_turn: clock::cycles(),
+            last_turn: 0,
             last_mark: 0,
             every: every.max(1),
             until_sample: 0,
             sampling: false,
         }
+    }
+
+    /// Polling begins at `now` (cycles).
+    pub fn start(&mut self, now: u64) {
+        self.last_turn = now;
+        self.span = (now, now);
     }
 
     /// A turn begins at `now` (cycles): the one before it ends, and is billed.
@@ -70,6 +79,7 @@ impl Meter {
         self.last_turn = now;
         if previous_busy {
             self.busy_cycles += spent;
+            self.span.1 = now;
         } else {
             self.idle_cycles += spent;
         }

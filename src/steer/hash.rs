@@ -73,6 +73,9 @@ fn finish(ends: Ends, key: PartitionKey, seed: u64) -> u32 {
 }
 
 /// The two ports and the kind of a packet that has them, and zeros otherwise.
+///
+/// Numbers are read in little-endian order here, ports and addresses alike: which of two ends is
+/// the lower one does not matter, only that every machine says the same, and most need no swap.
 #[inline]
 fn ports(bytes: &[u8], layers: Layers, wanted: bool) -> (u64, u64, u64) {
     let transport = layers.transport();
@@ -80,8 +83,9 @@ fn ports(bytes: &[u8], layers: Layers, wanted: bool) -> (u64, u64, u64) {
         return (0, 0, 0);
     }
     match bytes.get(layers.transport_offset()..).and_then(|rest| rest.first_chunk::<4>()) {
-        Some(&[a, b, c, d]) => {
-            (u16::from_be_bytes([a, b]).into(), u16::from_be_bytes([c, d]).into(), transport as u64)
+        Some(ports) => {
+            let ports = u64::from(u32::from_le_bytes(*ports));
+            (ports & 0xffff, ports >> 16, transport as u64)
         }
         None => (0, 0, 0),
     }
@@ -90,10 +94,9 @@ fn ports(bytes: &[u8], layers: Layers, wanted: bool) -> (u64, u64, u64) {
 #[inline]
 fn ipv4(bytes: &[u8], layers: Layers, wanted: bool) -> Option<Ends> {
     let header = bytes.get(layers.network_offset()..)?.first_chunk::<20>()?;
-    let address =
-        |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as u64;
+    let both = u64::from_le_bytes(*header.last_chunk::<8>()?);
     let (from, to, kind) = ports(bytes, layers, wanted);
-    Some(Ends { source: address(12) << 16 | from, destination: address(16) << 16 | to, kind })
+    Some(Ends { source: (both & 0xffff_ffff) << 16 | from, destination: (both >> 32) << 16 | to, kind })
 }
 
 /// An IPv6 address does not fit an end; it is mixed down to one with the seed.
@@ -101,7 +104,7 @@ fn ipv4(bytes: &[u8], layers: Layers, wanted: bool) -> Option<Ends> {
 fn ipv6(bytes: &[u8], layers: Layers, wanted: bool, seed: u64) -> Option<Ends> {
     let header = bytes.get(layers.network_offset()..)?.first_chunk::<40>()?;
     let (words, _) = header.as_chunks::<8>();
-    let word = |index: usize| u64::from_be_bytes(words[index]);
+    let word = |index: usize| u64::from_le_bytes(words[index]);
     let mix = |high: u64, low: u64| fold(high ^ ADDRESS ^ seed, low ^ ENDPOINT_HIGH ^ seed.rotate_left(17));
     let (from, to, kind) = ports(bytes, layers, wanted);
     Some(Ends {

@@ -10,10 +10,11 @@
 
 mod ip;
 mod link;
+mod plain;
 mod transport;
 
 use crate::packet::extent::whole;
-use crate::packet::layers::{Layers, LinkClass, Malformed, Network, Transport};
+use crate::packet::layers::{Layers, LinkClass, Malformed, Network};
 
 /// Where the link layer led.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +41,6 @@ struct Link {
 
 /// Bytes of an Ethernet header without tags.
 const ETHERNET: usize = 14;
-/// The same and an IPv4 header without options: where TCP or UDP starts.
-const PLAIN: usize = ETHERNET + 20;
 
 /// Parses `bytes`, what there is of a packet that was `wire_len` bytes long on the wire.
 ///
@@ -56,38 +55,11 @@ const PLAIN: usize = ETHERNET + 20;
 pub fn parse(link: LinkClass, bytes: &[u8], wire_len: u32) -> Layers {
     let whole = whole(bytes, wire_len);
     if link == LinkClass::Ethernet
-        && let Some(layers) = plain(bytes, whole)
+        && let Some(layers) = plain::plain(bytes, whole)
     {
         return layers;
     }
     general(link, bytes, whole)
-}
-
-/// Ethernet, IPv4 without options, not a fragment, TCP or UDP, nothing wrong: most packets.
-#[inline]
-fn plain(bytes: &[u8], whole: usize) -> Option<Layers> {
-    let head = bytes.first_chunk::<{ PLAIN + 8 }>()?;
-    let fragment = u16::from_be_bytes([head[20], head[21]]) & 0x3fff;
-    if head[12] != 0x08 || head[13] != 0x00 || head[14] != 0x45 || fragment != 0 {
-        return None;
-    }
-    let total = u16::from_be_bytes([head[16], head[17]]) as usize;
-    let segment = total.checked_sub(20)?;
-    if ETHERNET + total > whole {
-        return None;
-    }
-    let layers = Layers::new(Network::Ipv4, ETHERNET as u8);
-    match head[23] {
-        6 => {
-            let header = (*bytes.first_chunk::<{ PLAIN + 20 }>()?.get(PLAIN + 12)? >> 4) as usize * 4;
-            (header >= 20 && header <= segment).then_some(layers.with_transport(Transport::Tcp, 5))
-        }
-        17 => {
-            let length = u16::from_be_bytes([head[38], head[39]]) as usize;
-            (length >= 8 && length <= segment).then_some(layers.with_transport(Transport::Udp, 5))
-        }
-        _ => None,
-    }
 }
 
 /// Every packet, the plain ones too.
@@ -106,34 +78,4 @@ fn general(link: LinkClass, bytes: &[u8], whole: usize) -> Layers {
 fn other(bytes: &[u8], offset: usize) -> Layers {
     let within = offset.min(bytes.len()).min(u8::MAX as usize);
     Layers::new(Network::Other, within as u8)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// The short way and the long way are the same way.
-        #[test]
-        fn plain_agrees_with_general(
-            body in proptest::collection::vec(any::<u8>(), 42..80),
-            udp: bool,
-            total in 0u16..80,
-            length in 0u16..60,
-            extra in 0usize..4,
-        ) {
-            let mut bytes = body;
-            bytes[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
-            bytes[16..18].copy_from_slice(&total.to_be_bytes());
-            bytes[20..22].fill(0);
-            bytes[23] = if udp { 17 } else { 6 };
-            bytes[38..40].copy_from_slice(&length.to_be_bytes());
-            let whole = bytes.len() + extra;
-            if let Some(layers) = plain(&bytes, whole) {
-                prop_assert_eq!(layers, general(LinkClass::Ethernet, &bytes, whole));
-                prop_assert_eq!(layers.malformed(), None);
-            }
-        }
-    }
 }

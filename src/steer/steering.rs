@@ -4,6 +4,7 @@ use super::bucket::BucketTable;
 use super::hash::flow_hash;
 use super::key::PartitionKey;
 use super::parse::parse;
+use crate::packet::layers::LinkClass;
 use crate::packet::{CoreId, Packet, Packets};
 
 /// Steering of one pipeline, derived from what its applications need. What none of them asks for is
@@ -40,6 +41,30 @@ impl Hashing {
     }
 }
 
+/// How a port spreads packets over queues by itself: as steering spreads them over cores.
+#[derive(Clone, Debug)]
+pub struct Splitter {
+    hashing: Hashing,
+    table: BucketTable,
+    queues: usize,
+}
+
+impl Splitter {
+    /// Spreads over `queues` as `hashing` and `table` spread over cores.
+    pub fn new(hashing: Hashing, table: BucketTable, queues: usize) -> Splitter {
+        Splitter { hashing, table, queues: queues.max(1) }
+    }
+
+    /// The queue of a packet by its link layer, bytes and length on the wire: the number of its core, as
+    /// far as there are queues.
+    #[inline]
+    pub fn queue_of(&self, link: LinkClass, bytes: &[u8], wire_len: u32) -> usize {
+        let layers = parse(link, bytes, wire_len);
+        let hash = flow_hash(link, bytes, layers, self.hashing.key, self.hashing.seed);
+        usize::from(self.table.core_of(hash)) % self.queues
+    }
+}
+
 /// Parses a packet's headers where nobody has.
 #[inline]
 pub fn parse_once(packet: &mut Packet) {
@@ -50,15 +75,6 @@ pub fn parse_once(packet: &mut Packet) {
 }
 
 impl Steering {
-    /// The core this packet is for, of `cores`, where packets are spread; parses and hashes it. Without
-    /// spreading every packet is core 0's.
-    pub fn core_of(&self, packet: &mut Packet) -> usize {
-        match self {
-            Steering::Spread(hashing, table) => usize::from(table.core_of(hashing.apply(packet))),
-            Steering::Direct | Steering::Parse | Steering::Hash(_) => 0,
-        }
-    }
-
     /// Prepares packets that just came in on core `me` and leaves those that are for it in
     /// `packets`, in order; the others go to `theirs`.
     #[inline]

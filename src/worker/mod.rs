@@ -13,6 +13,7 @@ pub(crate) use idle::Idler;
 pub use outbox::PortCount;
 pub(crate) use outbox::{Egress, Outbox, OwnQueue};
 pub use published::{Orders, Phase, Published};
+pub use turn::Activity;
 
 use crate::clock::Clock;
 use crate::packet::{Burst, BurstSize, CoreId, PortId};

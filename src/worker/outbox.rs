@@ -41,10 +41,10 @@ pub(crate) enum Egress {
 /// A transmit queue and what waits for it.
 pub(crate) struct OwnQueue {
     pub(crate) queue: Box<dyn Transmit>,
-    pub(crate) pending: Packets,
-    pub(crate) unflushed: bool,
+    pending: Packets,
+    unflushed: bool,
     /// What stands for the port in the output digest.
-    pub(crate) name_hash: u64,
+    name_hash: u64,
 }
 
 /// A core's verdicts, books and ways out.
@@ -55,6 +55,8 @@ pub(crate) struct Outbox {
     pub(crate) counts: Vec<PortCount>,
     pub(crate) books: Books,
     pub(crate) digest: Option<OutputDigest>,
+    /// The port that writes down dropped packets, if one was asked to.
+    pub(crate) drop_record: Option<PortId>,
 }
 
 impl Outbox {
@@ -67,12 +69,12 @@ impl Outbox {
                 self.books.consumed += burst.len() as u64;
                 self.release_all(burst);
             }
-            Some(verdict @ (Verdict::Drop(_) | Verdict::Pass)) => {
+            Some(verdict @ (Verdict::Drop(_) | Verdict::Pass)) if self.drop_record.is_none() => {
                 let reason = reason_of(verdict);
                 self.books.drop_packets(reason, burst.len() as u64);
                 self.release_all(burst);
             }
-            None => self.settle_each(burst),
+            _ => self.settle_each(burst),
         }
     }
 
@@ -119,8 +121,14 @@ impl Outbox {
                     self.frames.release(packet.into_frame());
                 }
                 Verdict::Drop(_) | Verdict::Pass => {
-                    self.books.drop_packets(reason_of(verdict), 1);
-                    self.frames.release(packet.into_frame());
+                    let reason = reason_of(verdict);
+                    self.books.drop_packets(reason, 1);
+                    match self.drop_record {
+                        None => self.frames.release(packet.into_frame()),
+                        Some(port) => {
+                            record_drop(packet, reason, port, &mut self.egress, &mut self.lanes, &mut self.frames);
+                        }
+                    }
                 }
             }
         }
@@ -137,11 +145,12 @@ impl Outbox {
     /// Transmits what other cores left here for ports this core owns.
     #[inline]
     pub(crate) fn take_egress(&mut self, limit: usize) -> usize {
-        let Outbox { frames, lanes, egress, counts, books, digest } = self;
+        let Outbox { frames, lanes, egress, counts, books, digest, .. } = self;
         let taken = lanes.take_egress(
             |packet| {
                 let port = packet.port();
                 match egress.get_mut(port.index()) {
+                    Some(Egress::Own(own)) if packet.dropped().is_some() => own.queue.record_drop(packet, frames),
                     Some(Egress::Own(own)) => own.enqueue(packet, port, frames, counts, books, digest),
                     _ => {
                         books.drop_packets(Reason::NO_ROUTE, 1);
@@ -226,7 +235,8 @@ impl Outbox {
     pub(crate) fn abandon(&mut self) {
         let Outbox { frames, lanes, egress, books, .. } = self;
         let mut end = |packet: Packet| {
-            books.drop_packets(Reason::STOPPED, 1);
+            // What was dropped already is counted already.
+            books.drop_packets(Reason::STOPPED, u64::from(packet.dropped().is_none()));
             frames.release(packet.into_frame());
         };
         lanes.abandon(&mut end);
@@ -242,6 +252,26 @@ fn reason_of(verdict: Verdict) -> Reason {
     match verdict {
         Verdict::Drop(reason) => reason,
         _ => Reason::NO_VERDICT,
+    }
+}
+
+/// Brings a dropped packet to the port that writes it down.
+fn record_drop(
+    mut packet: Packet,
+    reason: Reason,
+    port: PortId,
+    egress: &mut [Egress],
+    lanes: &mut Lanes,
+    frames: &mut Frames,
+) {
+    packet.mark_dropped(reason);
+    match egress.get_mut(port.index()) {
+        Some(Egress::Own(own)) => own.queue.record_drop(packet, frames),
+        Some(Egress::Through(core)) => {
+            packet.set_port(port);
+            lanes.stage_egress(*core, packet);
+        }
+        Some(Egress::Never) | None => frames.release(packet.into_frame()),
     }
 }
 
@@ -270,6 +300,11 @@ fn forward(
 }
 
 impl OwnQueue {
+    pub(crate) fn new(queue: Box<dyn Transmit>, port_name: &str) -> OwnQueue {
+        let name_hash = xxhash_rust::xxh3::xxh3_64(port_name.as_bytes());
+        OwnQueue { queue, pending: Packets::new(), unflushed: false, name_hash }
+    }
+
     /// Adds a packet to those waiting; when they are a full burst they are offered to the queue, and a
     /// packet that still finds no room is dropped as `transmit-full`.
     fn enqueue(

@@ -44,7 +44,7 @@ impl Worker {
         self.outbox.flush();
         self.meter.mark(Regime::Transmit);
 
-        if !busy || self.turns.is_multiple_of(HOUSEKEEPING_EVERY) || self.phase != Phase::Run {
+        if self.turns.is_multiple_of(HOUSEKEEPING_EVERY) || self.phase != Phase::Run {
             self.housekeeping();
             self.meter.mark(Regime::Housekeeping);
         }
@@ -143,16 +143,26 @@ impl Worker {
         true
     }
 
+    /// Drops what other cores had sent here.
+    fn abandon_lanes(&mut self) {
+        let mut packets = crate::packet::Packets::new();
+        while self.outbox.lanes.take(&mut packets, BurstSize::MAX) > 0 {
+            for packet in packets.drain(..) {
+                self.outbox.drop_packet(packet, Reason::STOPPED);
+            }
+        }
+    }
+
+    /// The thread starts polling: time before this is nobody's.
+    pub fn start(&mut self) {
+        self.meter.start(clock::cycles());
+    }
+
     /// Publishes counters and obeys the control thread.
     #[cold]
     fn housekeeping(&mut self) {
         for intake in &mut self.intakes {
             intake.ended = intake.queue.supply() == Supply::Ended;
-            for (reason, packets) in intake.queue.take_dropped() {
-                self.outbox.books.received += packets;
-                self.outbox.counts[intake.port.index()].received += packets;
-                self.outbox.books.drop_packets(reason, packets);
-            }
         }
         self.publish();
         let wanted = self.orders.phase();
@@ -164,6 +174,7 @@ impl Worker {
             Phase::Drain => self.published.carry_out(Phase::Drain),
             Phase::Abandon => {
                 self.outbox.abandon();
+                self.abandon_lanes();
                 self.publish();
                 self.published.carry_out(Phase::Abandon);
             }
@@ -195,6 +206,28 @@ impl Worker {
     /// Will none of its queues ever bring anything again?
     pub fn supply_ended(&self) -> bool {
         self.intakes.iter().all(|intake| intake.queue.supply() == Supply::Ended)
+    }
+
+    /// The phase it has come to.
+    #[inline]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The earliest arrival its queues know of.
+    pub fn next_arrival(&mut self) -> Option<crate::port::Arrival> {
+        self.intakes.iter_mut().filter_map(|intake| intake.queue.next_arrival()).min()
+    }
+
+    /// Virtual time is `now_ns`, and what passes the gate may arrive.
+    pub fn open_gate(&mut self, gate: crate::port::Gate, now_ns: u64) {
+        self.clock.advance_to(now_ns);
+        self.gate = gate;
+    }
+
+    /// A step of virtual time is over: ports put what they took in its canonical order.
+    pub fn end_step(&mut self) {
+        self.outbox.end_step();
     }
 
     /// Does something wait to be sent, here, to other cores or home?

@@ -103,7 +103,7 @@ const NAMES: &[(u32, &str)] = &[
     (289, "ATSC_ALP"), (290, "ETW"), (291, "NETANALYZER_NG"), (292, "ZBOSS_NCP"),
     (293, "USB_2_0_LOW_SPEED"), (294, "USB_2_0_FULL_SPEED"), (295, "USB_2_0_HIGH_SPEED"),
     (296, "AUERSWALD_LOG"), (297, "ZWAVE_TAP"), (298, "SILABS_DEBUG_CHANNEL"), (299, "FIRA_UCI"),
-    (300, "MDB"), (301, "DECT_NR"), (302, "EDK2_MM"), (303, "DEBUG_ONLY"),
+    (300, "MDB"), (301, "DECT_NR"), (302, "EDK2_MM"),
 ];
 
 #[cfg(test)]

@@ -6,26 +6,18 @@
 
 use std::sync::Arc;
 
-use super::bytes::{ByteOrder, header_at, padded_to_four};
+use super::block::{
+    Block, ENHANCED_PACKET, HEADER_LEN, INTERFACE_DESCRIPTION, OBSOLETE_PACKET, PACKET_FIXED_LEN,
+    SECTION_HEADER, SIMPLE_PACKET, packet_data,
+};
+use super::bytes::{ByteOrder, header_at};
 use super::clock::Clock;
 use super::options::{self, Options};
 use super::{Damage, DamageKind, LinkType, PacketBlock, Record};
 
-/// Section Header Block; the same bytes in either order, so it also serves as the file's magic.
-pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-pub(super) const INTERFACE_DESCRIPTION: u32 = 1;
-const OBSOLETE_PACKET: u32 = 2;
-const SIMPLE_PACKET: u32 = 3;
-pub(super) const ENHANCED_PACKET: u32 = 6;
-
-/// Bytes of type and length before a block's body; of the second length after it.
-const BLOCK_HEADER_LEN: usize = 8;
-const BLOCK_TRAILER_LEN: usize = 4;
 /// Byte-order magic, version and section length: the fixed part of a section header's body.
 const SECTION_FIXED_LEN: usize = 16;
 const INTERFACE_FIXED_LEN: usize = 8;
-/// Of an Enhanced and of an obsolete Packet Block.
-pub(super) const PACKET_FIXED_LEN: usize = 20;
 const SIMPLE_FIXED_LEN: usize = 4;
 
 /// What is needed of an interface to read its packets.
@@ -46,16 +38,6 @@ pub(super) struct Section {
     described: u32,
 }
 
-/// One block, its length checked at both ends.
-pub(super) struct Block<'a> {
-    block_type: u32,
-    len: u32,
-    at: usize,
-    /// Between the header and the trailer, padded to a multiple of four.
-    pub(super) body: &'a [u8],
-    end: usize,
-}
-
 /// The byte-order magic and the version of a section header, as far as they are there.
 pub(super) enum SectionStart {
     /// The file ends before the version.
@@ -69,7 +51,7 @@ pub(super) enum SectionStart {
 impl SectionStart {
     /// Looks at the section header block that starts `bytes`.
     pub(super) fn of(bytes: &[u8]) -> SectionStart {
-        let Some(magic) = header_at::<4>(bytes, BLOCK_HEADER_LEN) else { return SectionStart::Cut };
+        let Some(magic) = header_at::<4>(bytes, HEADER_LEN) else { return SectionStart::Cut };
         let order = match u32::from_le_bytes(*magic) {
             0x1a2b_3c4d => ByteOrder::Little,
             0x4d3c_2b1a => ByteOrder::Big,
@@ -123,7 +105,7 @@ impl Section {
     #[inline]
     fn block<'a>(&mut self, file: &'a [u8], at: usize) -> Result<Block<'a>, DamageKind> {
         let rest = &file[at..];
-        let Some(header) = rest.first_chunk::<BLOCK_HEADER_LEN>() else { return Err(cut_header(rest, 8)) };
+        let Some(header) = rest.first_chunk::<HEADER_LEN>() else { return Err(cut_header(rest, 8)) };
         let block_type = self.order.u32_at::<0, 8>(header);
         if block_type == SECTION_HEADER {
             match SectionStart::of(rest) {
@@ -215,83 +197,7 @@ impl Section {
     }
 }
 
-impl<'a> Block<'a> {
-    /// Checks the lengths of the block that starts `rest`, at byte `at` of the file.
-    #[inline]
-    pub(super) fn read(
-        order: ByteOrder,
-        block_type: u32,
-        header: &[u8; BLOCK_HEADER_LEN],
-        rest: &'a [u8],
-        at: usize,
-    ) -> Result<Self, DamageKind> {
-        let len = order.u32_at::<4, 8>(header);
-        let padded = padded_to_four(len as usize);
-        if padded < BLOCK_HEADER_LEN + BLOCK_TRAILER_LEN {
-            return Err(DamageKind::BlockLength { block_type, len, least: 12 });
-        }
-        let Some((body, trailer)) = rest.get(BLOCK_HEADER_LEN..padded).and_then(<[u8]>::split_last_chunk)
-        else {
-            return Err(DamageKind::TruncatedData { have: rest.len() as u64, need: padded as u64 });
-        };
-        let trailing = order.u32_at::<0, BLOCK_TRAILER_LEN>(trailer);
-        if trailing != len {
-            return Err(DamageKind::BlockLengthMismatch { leading: len, trailing });
-        }
-        Ok(Block { block_type, len, at, body, end: at + padded })
-    }
-
-    /// The fixed fields of the body and what follows them.
-    #[inline]
-    pub(super) fn fixed<const N: usize>(&self) -> Result<(&'a [u8; N], &'a [u8]), DamageKind> {
-        let least = (BLOCK_HEADER_LEN + N + BLOCK_TRAILER_LEN) as u32;
-        let too_short = DamageKind::BlockLength { block_type: self.block_type, len: self.len, least };
-        self.body.split_first_chunk::<N>().ok_or(too_short)
-    }
-
-    #[inline]
-    fn untimed_record(&self, data: &'a [u8], wire_len: u32, interface: u32, link: LinkType) -> Record<'a> {
-        Record {
-            data,
-            time_ns: 0,
-            offset: self.at as u64,
-            wire_len,
-            interface,
-            link,
-            time_out_of_range: false,
-            time_absent: true,
-        }
-    }
-}
-
-/// The captured bytes of a packet block, and what follows their padding.
-#[inline]
-pub(super) fn packet_data(
-    rest: &[u8],
-    captured: u32,
-    block: PacketBlock,
-) -> Result<(&[u8], &[u8]), DamageKind> {
-    match rest.get(..captured as usize) {
-        None => Err(DamageKind::PacketBeyondBlock { block, captured, room: rest.len() as u64 }),
-        Some(_) if captured > super::MAX_CAPTURED_LEN => Err(DamageKind::CapturedLength { captured }),
-        Some(data) => Ok((data, rest.get(padded_to_four(data.len())..).unwrap_or_default())),
-    }
-}
-
 #[cold]
 fn cut_header(rest: &[u8], need: u64) -> DamageKind {
     DamageKind::TruncatedRecordHeader { have: rest.len() as u64, need }
-}
-
-/// The first comment of the Enhanced Packet Block at `at`, in either byte order.
-pub(super) fn comment(file: &[u8], at: usize) -> Option<&str> {
-    let rest = file.get(at..)?;
-    let header = rest.first_chunk::<BLOCK_HEADER_LEN>()?;
-    let is_enhanced = |order: &ByteOrder| order.u32_at::<0, 8>(header) == ENHANCED_PACKET;
-    let order = [ByteOrder::Little, ByteOrder::Big].into_iter().find(is_enhanced)?;
-    let (fixed, rest) = Block::read(order, ENHANCED_PACKET, header, rest, at).ok()?.fixed().ok()?;
-    let captured = order.u32_at::<12, PACKET_FIXED_LEN>(fixed);
-    let (_, after) = packet_data(rest, captured, PacketBlock::Enhanced).ok()?;
-    let comment = Options::new(order, after).flatten().find(|option| option.code == options::COMMENT)?;
-    std::str::from_utf8(comment.value).ok()
 }

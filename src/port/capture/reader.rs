@@ -2,8 +2,9 @@
 
 use std::iter::FusedIterator;
 
+use super::block;
 use super::pcap::{self, Layout, Magic};
-use super::pcapng::{self, Section, SectionStart};
+use super::pcapng::{Section, SectionStart};
 use super::{Damage, DamageKind, LinkType, Record, Refusal};
 
 /// Which format a file has.
@@ -26,6 +27,43 @@ pub enum Format {
 pub struct Position {
     at: usize,
     state: State,
+}
+
+impl Position {
+    /// The next record of `file`, which is the one this position was taken in; see [`Reader::next_record`].
+    #[inline]
+    pub fn next_record<'a>(&mut self, file: &'a [u8]) -> Option<Result<Record<'a>, Damage>> {
+        let step = match &mut self.state {
+            State::Pcap(layout) => layout.record(file, self.at),
+            State::Pcapng(section) => section.record(file, self.at),
+            State::Failed(damage) => Err(*damage),
+            State::Done { .. } => Ok(None),
+        };
+        match step {
+            Ok(Some((record, next))) => {
+                self.at = next;
+                Some(Ok(record))
+            }
+            Ok(None) => self.stop(None),
+            Err(damage) => self.stop(Some(Err(damage))),
+        }
+    }
+
+    /// Leaves nothing to be read; hands `last` through.
+    #[cold]
+    fn stop<'a>(&mut self, last: Option<Result<Record<'a>, Damage>>) -> Option<Result<Record<'a>, Damage>> {
+        self.state = State::Done { interfaces: self.interfaces_described() };
+        last
+    }
+
+    fn interfaces_described(&self) -> u32 {
+        match &self.state {
+            State::Pcap(_) => 1,
+            State::Pcapng(section) => section.described(),
+            State::Failed(_) => 0,
+            State::Done { interfaces } => *interfaces,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +106,7 @@ impl<'a> Reader<'a> {
         let Some(magic) = file.first_chunk::<4>() else {
             return Ok(Reader::cut(file, 4));
         };
-        if u32::from_le_bytes(*magic) == pcapng::SECTION_HEADER {
+        if u32::from_le_bytes(*magic) == block::SECTION_HEADER {
             return Reader::open_pcapng(file);
         }
         let Some(kind) = Magic::of(*magic) else { return Err(Refusal::UnknownMagic(*magic)) };
@@ -115,27 +153,7 @@ impl<'a> Reader<'a> {
     /// The next record, or the damage that ends the walk, or nothing.
     #[inline]
     pub fn next_record(&mut self) -> Option<Result<Record<'a>, Damage>> {
-        let step = match &mut self.cursor.state {
-            State::Pcap(layout) => layout.record(self.file, self.cursor.at),
-            State::Pcapng(section) => section.record(self.file, self.cursor.at),
-            State::Failed(damage) => Err(*damage),
-            State::Done { .. } => Ok(None),
-        };
-        match step {
-            Ok(Some((record, next))) => {
-                self.cursor.at = next;
-                Some(Ok(record))
-            }
-            Ok(None) => self.stop(None),
-            Err(damage) => self.stop(Some(Err(damage))),
-        }
-    }
-
-    /// Leaves nothing to be read; hands `last` through.
-    #[cold]
-    fn stop(&mut self, last: Option<Result<Record<'a>, Damage>>) -> Option<Result<Record<'a>, Damage>> {
-        self.cursor.state = State::Done { interfaces: self.interfaces_described() };
-        last
+        self.cursor.next_record(self.file)
     }
 
     /// The format the file was opened as.
@@ -160,12 +178,7 @@ impl<'a> Reader<'a> {
 
     /// Interfaces described so far, in all sections; 1 in pcap.
     pub fn interfaces_described(&self) -> u32 {
-        match &self.cursor.state {
-            State::Pcap(_) => 1,
-            State::Pcapng(section) => section.described(),
-            State::Failed(_) => 0,
-            State::Done { interfaces } => *interfaces,
-        }
+        self.cursor.interfaces_described()
     }
 
     /// The comment stored with a packet of this file, if it has one (pcapng, `opt_comment`).
@@ -173,7 +186,7 @@ impl<'a> Reader<'a> {
     /// Looks at the record's block again: nothing is paid for comments that are not asked for.
     pub fn comment(&self, record: &Record<'a>) -> Option<&'a str> {
         match self.format {
-            Format::Pcapng => pcapng::comment(self.file, record.offset as usize),
+            Format::Pcapng => block::comment(self.file, record.offset as usize),
             _ => None,
         }
     }

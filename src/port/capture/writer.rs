@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use arrayvec::ArrayVec;
 use thiserror::Error;
 
+use super::block::{ENHANCED_PACKET, INTERFACE_DESCRIPTION, PACKET_FIXED_LEN, SECTION_HEADER};
 use super::bytes::padded_to_four;
 use super::options;
-use super::pcapng::{ENHANCED_PACKET, INTERFACE_DESCRIPTION, PACKET_FIXED_LEN, SECTION_HEADER};
+use super::output::{Output, option_len, truncated};
 use super::{LinkType, MAX_CAPTURED_LEN};
 
-/// The most bytes of a comment or a name that are kept: what fits an option.
-const MAX_OPTION_LEN: usize = 65_535;
-/// No padding is longer than three bytes.
-const ZEROS: [u8; 3] = [0; 3];
+/// The program named in a section header.
+const PROGRAM: &str = "mnvkd";
+/// `opt_endofopt`.
+const OPTIONS_END: [u8; 4] = [0; 4];
 
 /// The format of a file to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +110,9 @@ pub enum WriteError {
 /// What it has written is a valid file after each record, once flushed.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
-    out: W,
+    out: Output<W>,
     format: FileFormat,
     ports: u32,
-    written: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -124,7 +123,7 @@ impl<W: Write> Writer<W> {
     /// [`WriteError::Io`]; [`WriteError::NoPorts`]; [`WriteError::MixedLinks`] for pcap.
     pub fn create(out: W, format: FileFormat, ports: &[PortLabel<'_>]) -> Result<Self, WriteError> {
         let first = ports.first().ok_or(WriteError::NoPorts)?.link;
-        let mut writer = Writer { out, format, ports: ports.len() as u32, written: 0 };
+        let mut writer = Writer { out: Output::new(out), format, ports: ports.len() as u32 };
         let started = match format {
             FileFormat::Pcapng => writer.start_pcapng(ports),
             _ => match ports.iter().find(|port| port.link != first) {
@@ -149,7 +148,7 @@ impl<W: Write> Writer<W> {
         if packet.port >= self.ports {
             return Err(WriteError::UnknownPort { port: packet.port, known: self.ports });
         }
-        let offset = self.written;
+        let offset = self.written();
         let done = match self.format {
             FileFormat::Pcapng => self.write_enhanced(packet),
             FileFormat::PcapMicros => self.write_pcap(packet, 1000),
@@ -160,7 +159,22 @@ impl<W: Write> Writer<W> {
 
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
-        self.written
+        self.out.written()
+    }
+
+    /// Passes on what the output holds back.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Io`].
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        let flushed = self.out.flush();
+        self.in_context("last bytes", self.written(), flushed)
+    }
+
+    /// The output as it is, nothing flushed: for one that has failed.
+    pub fn into_inner(self) -> W {
+        self.out.into_inner()
     }
 
     /// Flushes and hands the output back.
@@ -170,8 +184,8 @@ impl<W: Write> Writer<W> {
     /// [`WriteError::Io`] where the output cannot be flushed.
     pub fn finish(mut self) -> Result<W, WriteError> {
         let flushed = self.out.flush();
-        self.in_context("last bytes", self.written, flushed)?;
-        Ok(self.out)
+        self.in_context("last bytes", self.written(), flushed)?;
+        Ok(self.out.into_inner())
     }
 
     fn in_context(&self, what: &'static str, offset: u64, done: io::Result<()>) -> Result<(), WriteError> {
@@ -181,7 +195,7 @@ impl<W: Write> Writer<W> {
     /// draft-ietf-opsawg-pcap, section 4: version 2.4, the fields that are always zero, the snaplen.
     fn start_pcap(&mut self, link: LinkType) -> io::Result<()> {
         let magic: u32 = if self.format == FileFormat::PcapMicros { 0xa1b2_c3d4 } else { 0xa1b2_3c4d };
-        self.put_words(&[magic, 4 << 16 | 2, 0, 0, MAX_CAPTURED_LEN, link.0])
+        self.out.put_words(&[magic, 4 << 16 | 2, 0, 0, MAX_CAPTURED_LEN, link.0])
     }
 
     /// draft-ietf-opsawg-pcap, section 5.
@@ -190,18 +204,18 @@ impl<W: Write> Writer<W> {
         let last_instant = u64::from(u32::MAX) * NS_PER_S + NS_PER_S - 1;
         let time_ns = packet.time_ns.min(last_instant);
         let (seconds, fraction) = (time_ns / NS_PER_S, time_ns % NS_PER_S / ns_per_unit);
-        self.put_words(&[seconds as u32, fraction as u32, packet.data.len() as u32, packet.wire_len])?;
-        self.put(packet.data)
+        self.out.put_words(&[seconds as u32, fraction as u32, packet.data.len() as u32, packet.wire_len])?;
+        self.out.put(packet.data)
     }
 
     /// A section header and a description of each port, in the order of their indices.
     fn start_pcapng(&mut self, ports: &[PortLabel<'_>]) -> io::Result<()> {
         let program = PROGRAM.as_bytes();
         let len = (28 + option_len(program.len()) + OPTIONS_END.len()) as u32;
-        self.put_words(&[SECTION_HEADER, len, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX])?;
-        self.put_option(options::SHB_USERAPPL, program)?;
-        self.put(&OPTIONS_END)?;
-        self.put_words(&[len])?;
+        self.out.put_words(&[SECTION_HEADER, len, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX])?;
+        self.out.put_option(options::SHB_USERAPPL, program)?;
+        self.out.put(&OPTIONS_END)?;
+        self.out.put_words(&[len])?;
         ports.iter().try_for_each(|port| self.describe_port(port))
     }
 
@@ -209,11 +223,11 @@ impl<W: Write> Writer<W> {
     fn describe_port(&mut self, port: &PortLabel<'_>) -> io::Result<()> {
         let name = truncated(port.name).as_bytes();
         let len = (20 + option_len(name.len()) + option_len(1) + OPTIONS_END.len()) as u32;
-        self.put_words(&[INTERFACE_DESCRIPTION, len, port.link.0 & 0xffff, MAX_CAPTURED_LEN])?;
-        self.put_option(options::IF_NAME, name)?;
-        self.put_option(options::IF_TSRESOL, &[9])?;
-        self.put(&OPTIONS_END)?;
-        self.put_words(&[len])
+        self.out.put_words(&[INTERFACE_DESCRIPTION, len, port.link.0 & 0xffff, MAX_CAPTURED_LEN])?;
+        self.out.put_option(options::IF_NAME, name)?;
+        self.out.put_option(options::IF_TSRESOL, &[9])?;
+        self.out.put(&OPTIONS_END)?;
+        self.out.put_words(&[len])
     }
 
     /// Section 4.3: an Enhanced Packet Block, with a comment if there is one.
@@ -224,49 +238,12 @@ impl<W: Write> Writer<W> {
         let len = (12 + PACKET_FIXED_LEN + padded_to_four(captured) + options_len) as u32;
         let (high, low) = ((packet.time_ns >> 32) as u32, packet.time_ns as u32);
         let head = [ENHANCED_PACKET, len, packet.port, high, low, captured as u32, packet.wire_len];
-        self.put_words(&head)?;
-        self.put_padded(packet.data)?;
+        self.out.put_words(&head)?;
+        self.out.put_padded(packet.data)?;
         if let Some(text) = comment {
-            self.put_option(options::COMMENT, text)?;
-            self.put(&OPTIONS_END)?;
+            self.out.put_option(options::COMMENT, text)?;
+            self.out.put(&OPTIONS_END)?;
         }
-        self.put_words(&[len])
+        self.out.put_words(&[len])
     }
-
-    fn put_option(&mut self, code: u16, value: &[u8]) -> io::Result<()> {
-        self.put_words(&[(value.len() as u32) << 16 | u32::from(code)])?;
-        self.put_padded(value)
-    }
-
-    fn put_padded(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.put(bytes)?;
-        self.put(&ZEROS[..padded_to_four(bytes.len()) - bytes.len()])
-    }
-
-    /// Up to eight words, least significant byte first, in one write.
-    fn put_words(&mut self, words: &[u32]) -> io::Result<()> {
-        let bytes: ArrayVec<u8, 32> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.put(&bytes)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)?;
-        self.written += bytes.len() as u64;
-        Ok(())
-    }
-}
-
-/// The program named in a section header.
-const PROGRAM: &str = "mnvkd";
-/// `opt_endofopt`.
-const OPTIONS_END: [u8; 4] = [0; 4];
-
-/// Bytes an option takes.
-fn option_len(value_len: usize) -> usize {
-    4 + padded_to_four(value_len)
-}
-
-/// As much of a text as an option holds, cut between characters.
-fn truncated(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_OPTION_LEN)]
 }

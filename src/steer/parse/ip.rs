@@ -1,8 +1,9 @@
 //! From the network header to the transport header.
 
+use super::other;
 use super::transport::{Segment, transport};
-use super::{Layers, Malformed, Network, Transport, other};
 use crate::packet::extent::{IPV6_HEADER, MAX_CHAIN, authentication_len, ipv4_end, ipv6_chain};
+use crate::packet::layers::{Layers, Malformed, Network, Transport};
 
 const AUTHENTICATION: u8 = 51;
 

@@ -32,7 +32,7 @@ fn broken(offset: usize, vlan: bool) -> Link {
     Link { payload: Payload::Broken(Malformed::LinkTruncated), offset, vlan }
 }
 
-/// A header of `len` bytes with its Ethernet type at `at`.
+/// Headers that end `len` bytes into the packet, the last one's Ethernet type at `at`.
 fn typed(bytes: &[u8], at: usize, len: usize) -> Link {
     match be16(bytes, at) {
         Some(kind) if bytes.len() >= len => tags(bytes, kind, len),
@@ -51,7 +51,8 @@ fn tags(bytes: &[u8], mut kind: u16, mut offset: usize) -> Link {
             _ => return broken(offset, vlan),
         }
     }
-    Link { vlan, ..untagged(bytes, kind, offset) }
+    let link = untagged(bytes, kind, offset);
+    Link { vlan: vlan | link.vlan, ..link }
 }
 
 /// What the Ethernet type `kind` announces at `offset`.
@@ -91,11 +92,26 @@ fn labels(bytes: &[u8], mut offset: usize) -> Link {
             Some(byte) if offset + 4 <= FARTHEST.min(bytes.len()) => {
                 offset += 4;
                 if byte & 1 != 0 {
-                    return by_nibble(bytes, offset, Payload::Other);
+                    return beneath_labels(bytes, offset);
                 }
             }
             _ => return broken(offset, false),
         }
+    }
+}
+
+/// Below the last label: IP, or an Ethernet pseudowire with a control word (RFC 4448 section 4.6,
+/// whose first nibble is 0), whose frame is looked through if it holds IP.
+fn beneath_labels(bytes: &[u8], offset: usize) -> Link {
+    let found = by_nibble(bytes, offset, Payload::Other);
+    let wire = offset + 4;
+    if bytes.get(offset).is_none_or(|byte| byte >> 4 != 0) || wire + ETHERNET > FARTHEST {
+        return found;
+    }
+    let inner = typed(bytes, wire + 12, wire + ETHERNET);
+    match (inner.payload, bytes.get(inner.offset).map(|byte| byte >> 4)) {
+        (Payload::Ipv4, Some(4)) | (Payload::Ipv6, Some(6)) => inner,
+        _ => found,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The transport header: are its ports there, and do its lengths add up?
 
-use super::{Layers, Malformed, Network, Transport};
+use crate::packet::layers::{Layers, Malformed, Network, Transport};
 
 /// What a datagram carries, as far as its network headers say.
 #[derive(Clone, Copy, Debug)]

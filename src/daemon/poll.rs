@@ -1,0 +1,142 @@
+//! Polling cores on threads of their own, and the control thread that starts and stops them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::progress::Progress;
+use super::{reduce, start, stop_on_signals};
+use crate::clock::{self, Clock};
+use crate::reduce::Report;
+use crate::topology::{self, Built, Plan, RunKind};
+use crate::worker::{Activity, CoreResult, IdlePolicy, Idler, Orders, Phase, Published, Worker};
+
+/// How often the control thread looks, nanoseconds.
+const LOOK_EVERY_NS: u64 = 1_000_000;
+/// How long draining may take before what is in flight is dropped as `stopped`, nanoseconds.
+const DRAIN_AT_MOST_NS: u64 = 5_000_000_000;
+
+/// Runs a plan on polling cores to its end.
+pub(super) fn run(
+    mut plan: Plan,
+    kind: &RunKind,
+    mode: &'static str,
+    for_ns: Option<u64>,
+    progress: bool,
+) -> anyhow::Result<Report> {
+    let stop = stop_on_signals()?;
+    let mut built = topology::build(&mut plan.wiring, &plan.budget, kind)?;
+    let seats: Vec<_> = plan.wiring.cores.iter().map(|seat| seat.cpu).collect();
+    let workers = std::mem::take(&mut built.workers);
+    let barrier = Arc::new(Barrier::new(workers.len() + 1));
+    let mut threads: Vec<JoinHandle<Polled>> = Vec::with_capacity(workers.len());
+    for (worker, cpu) in workers.into_iter().zip(seats) {
+        let (barrier, idle) = (barrier.clone(), plan.wiring.idle);
+        let name = format!("mnvkd-{}", worker.id.index());
+        let body = move || poll(worker, cpu, idle, &barrier);
+        threads.push(thread::Builder::new().name(name).spawn(body).context("a core's thread cannot be started")?);
+    }
+    barrier.wait();
+    let started_ns = clock::monotonic_ns();
+    let mut progress = Progress::new(progress, &built.published);
+    let over = |now_ns: u64| for_ns.is_some_and(|limit| now_ns - started_ns >= limit);
+    loop {
+        thread::sleep(Duration::from_nanos(LOOK_EVERY_NS));
+        progress.tick();
+        let all = |test: fn(&Published) -> bool| built.published.iter().all(|core| test(core));
+        let ended = all(|core| core.ended.load(Ordering::Acquire));
+        let gone = built.published.iter().any(|core| core.gone.load(Ordering::Acquire));
+        if ended || gone || stop.load(Ordering::Relaxed) || over(clock::monotonic_ns()) {
+            break;
+        }
+    }
+    wind_down(&built);
+    let mut results = Vec::with_capacity(threads.len());
+    for (core, thread) in threads.into_iter().enumerate() {
+        match thread.join() {
+            Ok(polled) => {
+                start::record(&mut plan.wiring.cores[core], polled.pin_error, core, &mut built.notes);
+                results.push(polled.result);
+            }
+            Err(_) => anyhow::bail!("core {core} ended in a panic of mnvkd's own; this is a bug"),
+        }
+    }
+    let rate = match kind.clock {
+        Clock::Real { rate, .. } => rate,
+        Clock::Virtual(_) => clock::Rate::measure(5_000_000),
+    };
+    Ok(reduce::report(&plan, built, results, mode, kind, rate))
+}
+
+/// What a core's thread comes back with.
+struct Polled {
+    result: CoreResult,
+    pin_error: Option<String>,
+}
+
+/// The body of a core's thread.
+fn poll(mut worker: Worker, cpu: Option<usize>, idle: IdlePolicy, barrier: &Barrier) -> Polled {
+    let pin_error = cpu.and_then(|cpu| ffi::affinity::pin_current_thread(cpu).err()).map(|error| error.to_string());
+    let published = worker.published.clone();
+    let mut idler = Idler::new(idle);
+    barrier.wait();
+    worker.start();
+    // A panic in an application must not take the other cores' packets with it: the core goes on, without
+    // its applications, until the run is wound down in order.
+    while catch_unwind(AssertUnwindSafe(|| turn_until_exit(&mut worker, &mut idler))).is_err() {
+        worker.recover_from_panic();
+        published.gone.store(true, Ordering::Release);
+    }
+    let result = worker.finish();
+    published.gone.store(true, Ordering::Release);
+    Polled { result, pin_error }
+}
+
+fn turn_until_exit(worker: &mut Worker, idler: &mut Idler) {
+    while worker.phase() != Phase::Exit {
+        match worker.turn() {
+            Activity::Busy => idler.busy(),
+            Activity::Idle => idler.idle(worker.is_waiting()),
+        }
+    }
+}
+
+/// Drain, send frames home, exit: each phase when every core has carried out the one before.
+fn wind_down(built: &Built) {
+    let orders: &Orders = &built.orders;
+    orders.advance(Phase::Drain);
+    let carried_out = |phase: Phase| built.published.iter().all(|core| core.carried_out() >= phase);
+    if !wait(|| carried_out(Phase::Drain) && nothing_in_flight(&built.published)) {
+        orders.advance(Phase::Abandon);
+        wait(|| carried_out(Phase::Abandon) && nothing_in_flight(&built.published));
+    }
+    orders.advance(Phase::Home);
+    wait(|| carried_out(Phase::Home));
+    orders.advance(Phase::Exit);
+}
+
+/// Is every packet any core received accounted for by some core?
+///
+/// Cores count a packet as received before any other core can count its end, and publish both after;
+/// when the sums agree while nothing is received any more, nothing is in flight.
+fn nothing_in_flight(published: &[Arc<Published>]) -> bool {
+    let accounted: u64 = published.iter().map(|core| core.accounted.load(Ordering::Acquire)).sum();
+    let received: u64 = published.iter().map(|core| core.received.load(Ordering::Acquire)).sum();
+    accounted == received
+}
+
+/// Looks until `done`, for as long as draining may take; did it come true?
+fn wait(done: impl Fn() -> bool) -> bool {
+    let started_ns = clock::monotonic_ns();
+    while !done() {
+        if clock::monotonic_ns() - started_ns > DRAIN_AT_MOST_NS {
+            return false;
+        }
+        thread::sleep(Duration::from_micros(50));
+    }
+    true
+}

@@ -1,0 +1,269 @@
+//! Receive queues of a capture port: from the files as they lie, or from memory.
+
+use std::sync::Arc;
+
+use hugepages::{Arena, Carved, PagePolicy};
+
+use super::input::{Inputs, Next, Walk};
+use crate::packet::layers::LinkClass;
+use crate::packet::{Frames, Packet, Packets, PortId};
+use crate::port::{Arrival, Gate, Moved, Receive, Spread, Supply};
+
+/// Bits of a packet's order word that hold its ordinal; the link index is above them.
+const ORDINAL_BITS: u32 = 48;
+
+/// The link index in a packet's order words.
+pub(super) fn link_index(order: [u64; 2]) -> usize {
+    (order[1] >> ORDINAL_BITS) as usize
+}
+
+fn order(arrival: Arrival, link_index: u16) -> [u64; 2] {
+    [arrival.time_ns, arrival.ordinal & ((1 << ORDINAL_BITS) - 1) | u64::from(link_index) << ORDINAL_BITS]
+}
+
+/// Which packets a queue takes.
+#[derive(Clone)]
+pub(super) struct Share {
+    pub(super) queue: usize,
+    pub(super) queues: usize,
+    pub(super) spread: Spread,
+}
+
+impl Share {
+    #[inline]
+    fn takes(&self, walk: &Walk, next: &Next) -> bool {
+        self.queues == 1 || (self.spread)(next.link, walk.bytes(next), next.wire_len) == self.queue
+    }
+}
+
+/// Walks the files, every queue for itself, and takes the packets of its share.
+pub(super) struct FileQueue {
+    port: PortId,
+    walk: Walk,
+    share: Share,
+    /// Loops still to do after this one; `None` is endless.
+    loops_left: Option<u64>,
+    loops_done: u64,
+    /// The record at the front, with its arrival.
+    front: Option<(Next, Arrival)>,
+    arrival: Arrival,
+}
+
+impl FileQueue {
+    pub(super) fn new(port: PortId, inputs: Arc<Inputs>, share: Share, loops: Option<u64>) -> FileQueue {
+        let empty = inputs.packets() == 0;
+        let mut queue = FileQueue {
+            port,
+            walk: Walk::new(inputs),
+            share,
+            loops_left: if empty { Some(0) } else { loops.map(|loops| loops.saturating_sub(1)) },
+            loops_done: 0,
+            front: None,
+            arrival: Arrival { time_ns: 0, ordinal: 0 },
+        };
+        queue.advance();
+        queue
+    }
+
+    /// Moves on to the next record of this queue's share.
+    #[inline]
+    fn advance(&mut self) {
+        loop {
+            match self.walk.next() {
+                Some(next) => {
+                    let arrival =
+                        Arrival { time_ns: self.arrival.time_ns.max(next.time_ns), ordinal: self.arrival.ordinal };
+                    self.arrival = Arrival { ordinal: arrival.ordinal + 1, ..arrival };
+                    if self.share.takes(&self.walk, &next) {
+                        self.front = Some((next, arrival));
+                        return;
+                    }
+                }
+                None if self.start_over() => {}
+                None => {
+                    self.front = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn start_over(&mut self) -> bool {
+        match &mut self.loops_left {
+            Some(0) => return false,
+            Some(left) => *left -= 1,
+            // Endless, and this queue's share may be empty: one look at each loop is enough.
+            None if self.loops_done > 0 && self.front.is_none() && self.arrival.ordinal == 0 => return false,
+            None => {}
+        }
+        self.loops_done += 1;
+        self.walk.restart(self.loops_done);
+        true
+    }
+}
+
+impl Receive for FileQueue {
+    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, _now_ns: u64, gate: Gate) -> Moved {
+        let mut moved = Moved::default();
+        while (moved.packets as usize) < limit
+            && let Some((next, arrival)) = self.front
+            && gate.passes(arrival)
+            && let Some(mut frame) = frames.acquire(next.len as usize)
+        {
+            frame.bytes_mut().copy_from_slice(self.walk.bytes(&next));
+            let mut packet = Packet::new(frame, self.port, next.link, next.time_ns);
+            packet.set_wire_len(next.wire_len);
+            packet.set_order(order(arrival, next.link_index));
+            into.push(packet);
+            moved.packets += 1;
+            moved.bytes += u64::from(next.len);
+            self.advance();
+        }
+        moved
+    }
+
+    fn supply(&self) -> Supply {
+        if self.front.is_none() { Supply::Ended } else { Supply::Open }
+    }
+
+    fn next_arrival(&mut self) -> Option<Arrival> {
+        self.front.map(|(_, arrival)| arrival)
+    }
+}
+
+/// One packet of a reel.
+#[derive(Clone, Copy)]
+struct Entry {
+    at: u64,
+    time_ns: u64,
+    arrival: Arrival,
+    len: u32,
+    wire_len: u32,
+    link: LinkClass,
+    link_index: u16,
+}
+
+/// The packets of one queue, in memory in the order they will be received.
+pub(super) struct ReelQueue {
+    port: PortId,
+    bytes: Carved<u8>,
+    entries: Vec<Entry>,
+    at: usize,
+    loops_left: Option<u64>,
+    period_ns: u64,
+    shift_ns: u64,
+    ordinal_shift: u64,
+    packets_all: u64,
+}
+
+impl ReelQueue {
+    /// Reads the queue's share of the files into memory.
+    pub(super) fn load(
+        port: PortId,
+        inputs: &Arc<Inputs>,
+        share: &Share,
+        loops: Option<u64>,
+        pages: &PagePolicy,
+    ) -> anyhow::Result<ReelQueue> {
+        let mut walk = Walk::new(inputs.clone());
+        let mut entries = Vec::new();
+        let mut total = 0u64;
+        let mut arrival = Arrival { time_ns: 0, ordinal: 0 };
+        let mut takes = Vec::new();
+        while let Some(next) = walk.next() {
+            arrival.time_ns = arrival.time_ns.max(next.time_ns);
+            if share.takes(&walk, &next) {
+                takes.push(next);
+                entries.push(Entry {
+                    at: total,
+                    time_ns: next.time_ns,
+                    arrival,
+                    len: next.len,
+                    wire_len: next.wire_len,
+                    link: next.link,
+                    link_index: next.link_index,
+                });
+                total += u64::from(next.len).next_multiple_of(16);
+            }
+            arrival.ordinal += 1;
+        }
+        let size = usize::try_from(total)?.max(1);
+        let mut arena = Arena::reserve(hugepages::arena::carve_bytes::<u8>(size), pages, None)?;
+        let mut bytes = arena.carve::<u8>("preloaded capture", size)?;
+        for (next, entry) in takes.iter().zip(&entries) {
+            bytes[entry.at as usize..][..entry.len as usize].copy_from_slice(walk.bytes(next));
+        }
+        Ok(ReelQueue {
+            port,
+            bytes,
+            at: 0,
+            loops_left: if entries.is_empty() { Some(0) } else { loops.map(|loops| loops.saturating_sub(1)) },
+            entries,
+            period_ns: inputs.period_ns,
+            shift_ns: 0,
+            ordinal_shift: 0,
+            packets_all: inputs.packets(),
+        })
+    }
+
+    #[cold]
+    fn rewind(&mut self) -> bool {
+        match &mut self.loops_left {
+            Some(0) => return false,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.at = 0;
+        self.shift_ns = self.shift_ns.saturating_add(self.period_ns);
+        self.ordinal_shift += self.packets_all;
+        true
+    }
+
+    fn arrival(&self, entry: &Entry) -> Arrival {
+        Arrival {
+            time_ns: entry.arrival.time_ns.saturating_add(self.shift_ns),
+            ordinal: entry.arrival.ordinal + self.ordinal_shift,
+        }
+    }
+}
+
+impl Receive for ReelQueue {
+    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, _now_ns: u64, gate: Gate) -> Moved {
+        if self.at == self.entries.len() && !self.rewind() {
+            return Moved::default();
+        }
+        let mut moved = Moved::default();
+        let count = limit.min(self.entries.len() - self.at);
+        for i in self.at..self.at + count {
+            let entry = self.entries[i];
+            let arrival = self.arrival(&entry);
+            if !gate.passes(arrival) {
+                break;
+            }
+            let Some(mut frame) = frames.acquire(entry.len as usize) else { break };
+            frame.bytes_mut().copy_from_slice(&self.bytes[entry.at as usize..][..entry.len as usize]);
+            let time_ns = entry.time_ns.saturating_add(self.shift_ns);
+            let mut packet = Packet::new(frame, self.port, entry.link, time_ns);
+            packet.set_wire_len(entry.wire_len);
+            packet.set_order(order(arrival, entry.link_index));
+            into.push(packet);
+            moved.packets += 1;
+            moved.bytes += u64::from(entry.len);
+        }
+        self.at += moved.packets as usize;
+        moved
+    }
+
+    fn supply(&self) -> Supply {
+        if self.at == self.entries.len() && self.loops_left == Some(0) { Supply::Ended } else { Supply::Open }
+    }
+
+    fn next_arrival(&mut self) -> Option<Arrival> {
+        if self.at == self.entries.len() && !self.rewind() {
+            return None;
+        }
+        let entry = self.entries[self.at];
+        Some(self.arrival(&entry))
+    }
+}

@@ -1,0 +1,101 @@
+//! The memory of every core, computed before anything is mapped.
+
+use std::fmt;
+
+use hugepages::{PoolShape, arena};
+
+use super::Wiring;
+use crate::lane;
+
+/// Bytes before a packet for headers to come.
+pub const HEADROOM: u16 = 64;
+/// The smallest room a frame has: what a full Ethernet frame needs, and then some.
+const LEAST_ROOM: usize = 1920;
+/// Frames a core gets unless configured, where they fit.
+const USUAL_FRAMES: u32 = 2048;
+/// Frames a core needs at least: a few bursts in every place a packet can be.
+const LEAST_FRAMES: u32 = 256;
+
+/// What one core's arena is for. Every core's is alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes by purpose, in the order they are carved.
+    pub lines: Vec<(String, usize)>,
+    /// Shape of the frame pool (owner 0).
+    pub shape: PoolShape,
+    /// The most the configuration allows.
+    pub limit: u64,
+}
+
+impl Budget {
+    /// The budget of each core.
+    ///
+    /// # Errors
+    /// It exceeds the configured arena: with the numbers, and what to change.
+    pub fn of(wiring: &Wiring) -> anyhow::Result<Budget> {
+        let largest = wiring.ports.iter().map(|seat| seat.port.largest_packet()).max().unwrap_or(0);
+        let room = u32::try_from(largest.max(LEAST_ROOM).next_multiple_of(64))?;
+        let wanted = wiring.frames.unwrap_or(USUAL_FRAMES);
+        let least = wiring.frames.unwrap_or(LEAST_FRAMES);
+        let mut frames = wanted;
+        loop {
+            let budget = Budget::with_frames(wiring, room, frames);
+            if budget.total() as u64 <= wiring.arena_limit {
+                return Ok(budget);
+            }
+            if frames <= least {
+                anyhow::bail!(
+                    "a core's memory does not fit: {} of {} allowed\n{budget}\nset dataplane.arena = \"{}MiB\" or more, \
+                     or make less room necessary (smaller app capacities, fewer frames)",
+                    bytes(budget.total() as u64),
+                    bytes(wiring.arena_limit),
+                    budget.total().div_ceil(1 << 20)
+                );
+            }
+            frames = (frames / 2).max(least);
+        }
+    }
+
+    fn with_frames(wiring: &Wiring, room: u32, frames: u32) -> Budget {
+        let shape = PoolShape { frame_room: room, headroom: HEADROOM, frames, owner: 0 };
+        let mut lines = vec![(format!("{frames} frames of {room} bytes"), arena::pool_bytes(&shape))];
+        let lanes = lane::arena_bytes(wiring.cores.len(), frames as usize);
+        if lanes > 0 {
+            lines.push((format!("lanes from {} other cores", wiring.cores.len() - 1), lanes));
+        }
+        for pipeline in &wiring.pipelines {
+            for (entry, configured) in &pipeline.stages {
+                let bytes = configured.arena_bytes();
+                if bytes > 0 {
+                    lines.push((format!("{} in pipeline {}", entry.name, pipeline.name), bytes));
+                }
+            }
+        }
+        Budget { lines, shape, limit: wiring.arena_limit }
+    }
+
+    /// Bytes of one core's arena.
+    pub fn total(&self) -> usize {
+        self.lines.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+/// A number of bytes for people.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+        _ => format!("{:.2} GiB", count as f64 / 1_073_741_824.0),
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.lines.iter().map(|(what, _)| what.len()).max().unwrap_or(0).max(5);
+        for (what, size) in &self.lines {
+            writeln!(f, "    {what:width$}  {:>10}", bytes(*size as u64))?;
+        }
+        write!(f, "    {:width$}  {:>10}  of {} a core", "total", bytes(self.total() as u64), bytes(self.limit))
+    }
+}

@@ -1,0 +1,25 @@
+//! What comes with mnvkd, by name: the one place that names concrete ports and applications.
+
+use crate::apps;
+use crate::pipeline::Registry;
+use crate::port::capture::Capture;
+use crate::port::driver::Drivers;
+use crate::port::null::Null;
+
+/// The drivers that come with mnvkd.
+pub fn drivers() -> Drivers {
+    let mut drivers = Drivers::default();
+    drivers.register("null", "endless packets of a set size in, everything out swallowed", Null::new);
+    drivers.register("capture", "pcap and pcapng files in and out", Capture::new);
+    drivers
+}
+
+/// The applications that come with mnvkd.
+pub fn applications() -> Registry {
+    let mut registry = Registry::default();
+    registry.register::<apps::Drop>("drop");
+    registry.register::<apps::Forward>("forward");
+    registry.register::<apps::MacSwap>("mac-swap");
+    registry.register::<apps::Sink>("sink");
+    registry
+}

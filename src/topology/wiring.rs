@@ -1,0 +1,177 @@
+//! What is to be wired, checked: ports that are there, pipelines whose steering is derived, cores with their CPUs.
+
+use std::sync::Arc;
+
+use hugepages::PagePolicy;
+
+use crate::packet::layers::LinkClass;
+use crate::packet::{BurstSize, PortId};
+use crate::pipeline::registry::Configured;
+use crate::pipeline::{Entry, Reads, Routes};
+use crate::port::Port;
+use crate::steer::bucket::BucketTable;
+use crate::steer::key::{PartitionKey, derive};
+use crate::steer::steering::{Hashing, Steering};
+use crate::worker::IdlePolicy;
+
+/// A polling core to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoreSeat {
+    /// CPU to pin it to, if any.
+    pub cpu: Option<usize>,
+    /// NUMA node of that CPU, if known.
+    pub node: Option<u32>,
+}
+
+/// A port to be wired.
+pub struct PortSeat {
+    /// Its name.
+    pub name: String,
+    /// The driver instance.
+    pub port: Box<dyn Port>,
+    /// Queues it will have.
+    pub queues: usize,
+}
+
+/// A pipeline to be wired.
+pub struct PipelineSeat {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Ports its packets come from.
+    pub from: Vec<PortId>,
+    /// Where `forward` sends.
+    pub routes: Routes,
+    /// Its applications, in order.
+    pub(crate) stages: Vec<(Entry, Arc<dyn Configured>)>,
+    /// Steering derived from them.
+    pub steering: Steering,
+    /// How its ports split what they bring over their queues.
+    pub(crate) split: Hashing,
+}
+
+/// Everything that is to be wired.
+pub struct Wiring {
+    /// By core number.
+    pub cores: Vec<CoreSeat>,
+    /// By port number.
+    pub ports: Vec<PortSeat>,
+    /// In the order of the configuration.
+    pub pipelines: Vec<PipelineSeat>,
+    /// The most memory a core may have, bytes.
+    pub arena_limit: u64,
+    /// Pages behind it.
+    pub pages: PagePolicy,
+    /// What idle cores do.
+    pub idle: IdlePolicy,
+    /// Packets a burst.
+    pub burst: BurstSize,
+    /// The run's seed.
+    pub seed: u64,
+    /// Frames a core, where configured.
+    pub frames: Option<u32>,
+    /// Findings so far.
+    pub notes: Vec<String>,
+}
+
+impl Wiring {
+    /// Does each of these ports have exactly one queue for each core?
+    fn queues_are_cores(&self, from: &[PortId]) -> bool {
+        from.iter().all(|port| self.ports[port.index()].queues == self.cores.len())
+    }
+
+    /// Adds a pipeline: derives its steering and checks that its applications can read what its ports bring.
+    ///
+    /// # Errors
+    /// No sound steering for two of its applications; a link layer an application cannot read. Both are named.
+    pub(crate) fn add_pipeline(
+        &mut self,
+        name: &str,
+        from: Vec<PortId>,
+        routes: Routes,
+        stages: Vec<(Entry, Arc<dyn Configured>)>,
+    ) -> anyhow::Result<()> {
+        self.check_links(name, &from, &stages)?;
+        self.check_directions(name, &from, &routes)?;
+        let keys: Vec<(&str, PartitionKey)> = stages.iter().map(|(entry, _)| (entry.name, entry.key)).collect();
+        let cores = self.cores.len();
+        let key = match derive(&keys) {
+            Ok(key) => key,
+            // One core holds all state: any combination is sound.
+            Err(_) if cores == 1 => PartitionKey::FiveTuple,
+            Err(conflict) => anyhow::bail!("pipeline {name:?}: {conflict}"),
+        };
+        let reads = stages.iter().map(|(entry, _)| entry.reads).max().unwrap_or(Reads::Nothing);
+        let keyed = Hashing { key, seed: self.seed };
+        let by_flow = Hashing { key: if key == PartitionKey::None { PartitionKey::FiveTuple } else { key }, ..keyed };
+        let steering = if key == PartitionKey::None && (cores == 1 || self.queues_are_cores(&from)) {
+            if reads == Reads::Headers { Steering::Parse } else { Steering::Direct }
+        } else if cores == 1 {
+            Steering::Hash(keyed)
+        } else {
+            Steering::Spread(by_flow, self.buckets()?)
+        };
+        if let Some((last, _)) = stages.last()
+            && !last.decides
+        {
+            self.notes.push(format!(
+                "pipeline {name:?}: its last stage {:?} may leave packets undecided; they are dropped as no-verdict \
+                 (add sink, drop or forward)",
+                last.name
+            ));
+        }
+        self.pipelines.push(PipelineSeat { name: name.into(), from, routes, stages, steering, split: by_flow });
+        Ok(())
+    }
+
+    pub(crate) fn buckets(&self) -> anyhow::Result<BucketTable> {
+        Ok(BucketTable::even(u16::try_from(self.cores.len())?)?)
+    }
+
+    fn check_links(
+        &self,
+        name: &str,
+        from: &[PortId],
+        stages: &[(Entry, Arc<dyn Configured>)],
+    ) -> anyhow::Result<()> {
+        for port in from {
+            let port = &self.ports[port.index()];
+            for (class, link) in port.port.links() {
+                let refuses = |reads: Reads| match reads {
+                    Reads::Nothing => false,
+                    Reads::Ethernet => class != LinkClass::Ethernet,
+                    Reads::Headers => class == LinkClass::Opaque,
+                };
+                if let Some((entry, _)) = stages.iter().find(|(entry, _)| refuses(entry.reads)) {
+                    let needs = if entry.reads == Reads::Ethernet {
+                        "needs Ethernet"
+                    } else {
+                        "reads headers, and mnvkd parses Ethernet, raw IP, Linux SLL, SLL2 and null/loopback"
+                    };
+                    anyhow::bail!(
+                        "pipeline {name:?}: port {:?} brings packets of link type {link}; application {:?} {needs}; \
+                         such packets can only be counted or copied (sink, drop, forward)",
+                        port.name,
+                        entry.name
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_directions(&self, name: &str, from: &[PortId], routes: &Routes) -> anyhow::Result<()> {
+        for port in from {
+            let port = &self.ports[port.index()];
+            anyhow::ensure!(
+                port.port.directions().0,
+                "pipeline {name:?}: port {:?} brings no packets: give it a `file`, or take it out of `from`",
+                port.name
+            );
+        }
+        for (_, to) in routes.pairs() {
+            let port = &self.ports[to.index()];
+            anyhow::ensure!(port.port.directions().1, "pipeline {name:?}: port {:?} takes no packets", port.name);
+        }
+        Ok(())
+    }
+}
