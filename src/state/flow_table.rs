@@ -25,7 +25,7 @@ use std::ops::DerefMut;
 use std::ptr;
 
 use hugepages::{Carved, arena, prefetch};
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::FromZeros;
 
 use crate::packet::flow::FlowKey;
 pub use bucket::Bucket;
@@ -178,8 +178,8 @@ where
 
     #[inline(always)]
     fn holds(&self, at: usize, key: &FlowKey) -> bool {
-        // As bytes: three compares without a branch. What is past `len` was never put in.
-        at < self.len && self.entries.get(at).is_some_and(|entry| entry.key.as_bytes() == key.as_bytes())
+        // What is past `len` was never put in.
+        at < self.len && self.entries.get(at).is_some_and(|entry| entry.key == *key)
     }
 
     #[inline]
