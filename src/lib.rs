@@ -6,6 +6,7 @@ pub mod port;
 pub mod steer;
 pub mod lane;
 pub mod pipeline;
+pub mod state;
 pub mod apps;
 pub mod worker;
 pub mod reduce;

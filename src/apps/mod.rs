@@ -9,3 +9,4 @@ pub use drop::{Drop, DropConfig};
 pub use forward::{Forward, ForwardConfig};
 pub use mac_swap::{MacSwap, MacSwapConfig};
 pub use sink::{Sink, SinkConfig};
+pub mod flow_meter;
