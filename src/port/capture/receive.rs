@@ -44,6 +44,8 @@ pub(super) struct FileQueue {
     /// Loops still to do after this one; `None` is endless.
     loops_left: Option<u64>,
     loops_done: u64,
+    /// Was there any packet of its share?
+    found_any: bool,
     /// The record at the front, with its arrival.
     front: Option<(Next, Arrival)>,
     arrival: Arrival,
@@ -58,6 +60,7 @@ impl FileQueue {
             share,
             loops_left: if empty { Some(0) } else { loops.map(|loops| loops.saturating_sub(1)) },
             loops_done: 0,
+            found_any: false,
             front: None,
             arrival: Arrival { time_ns: 0, ordinal: 0 },
         };
@@ -75,6 +78,7 @@ impl FileQueue {
                         Arrival { time_ns: self.arrival.time_ns.max(next.time_ns), ordinal: self.arrival.ordinal };
                     self.arrival = Arrival { ordinal: arrival.ordinal + 1, ..arrival };
                     if self.share.takes(&self.walk, &next) {
+                        self.found_any = true;
                         self.front = Some((next, arrival));
                         return;
                     }
@@ -90,11 +94,13 @@ impl FileQueue {
 
     #[cold]
     fn start_over(&mut self) -> bool {
+        // What has no packet of this queue's share once has none the next time.
+        if !self.found_any {
+            return false;
+        }
         match &mut self.loops_left {
             Some(0) => return false,
             Some(left) => *left -= 1,
-            // Endless, and this queue's share may be empty: one look at each loop is enough.
-            None if self.loops_done > 0 && self.front.is_none() && self.arrival.ordinal == 0 => return false,
             None => {}
         }
         self.loops_done += 1;
