@@ -41,6 +41,30 @@ pub struct Arrival {
     pub ordinal: u64,
 }
 
+/// Bits of a packet's second order word that hold its ordinal; its link type is above them.
+const ORDINAL_BITS: u32 = 48;
+
+impl Arrival {
+    /// The order words ([`Packet::order`]) of the packet of this arrival, with its link type (a number of
+    /// the LINKTYPE registry, which says more than its class): of one meaning whatever port it came in by.
+    #[inline]
+    pub(crate) fn order(self, link_type: u16) -> [u64; 2] {
+        [self.time_ns, self.ordinal & ((1 << ORDINAL_BITS) - 1) | u64::from(link_type) << ORDINAL_BITS]
+    }
+}
+
+/// The link type in a packet's order words.
+#[inline]
+pub(crate) fn link_type(order: [u64; 2]) -> u16 {
+    (order[1] >> ORDINAL_BITS) as u16
+}
+
+/// The ordinal in a packet's order words.
+#[inline]
+pub(crate) fn ordinal(order: [u64; 2]) -> u64 {
+    order[1] & ((1 << ORDINAL_BITS) - 1)
+}
+
 /// Which arrivals a queue may deliver now: those at or before a time and below an ordinal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {

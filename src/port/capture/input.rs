@@ -21,7 +21,7 @@ pub(super) struct Input {
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub(super) files: Vec<Input>,
-    /// Distinct link types, in the order met; a record's `link_index` points here.
+    /// Distinct link types, in the order met.
     pub(super) links: Vec<LinkType>,
     /// How far the times of each further loop are moved, nanoseconds.
     pub(super) period_ns: u64,
@@ -37,7 +37,6 @@ impl Inputs {
                 links.push(*link);
             }
         }
-        anyhow::ensure!(links.len() < 1 << 16, "more link types than can be told apart");
         let period_ns = period(&files);
         Ok(Inputs { files, links, period_ns })
     }
@@ -85,7 +84,7 @@ pub(super) struct Next {
     pub(super) wire_len: u32,
     pub(super) time_ns: u64,
     pub(super) link: LinkClass,
-    pub(super) link_index: u16,
+    pub(super) link_type: u16,
 }
 
 /// Walks the records of all files in the order they arrived: by time between files, in file order
@@ -145,10 +144,6 @@ impl Walk {
 fn step(inputs: &Inputs, shift_ns: u64, file: usize, cursor: &mut Position) -> Option<Next> {
     let bytes: &[u8] = &inputs.files[file].bytes;
     let record = cursor.next_record(bytes)?.ok()?;
-    let link_index = match &inputs.links[..] {
-        [_] => 0,
-        links => links.iter().position(|link| *link == record.link).unwrap_or(0),
-    };
     Some(Next {
         file: file as u32,
         at: record.data.as_ptr().addr() - bytes.as_ptr().addr(),
@@ -156,6 +151,7 @@ fn step(inputs: &Inputs, shift_ns: u64, file: usize, cursor: &mut Position) -> O
         wire_len: record.wire_len,
         time_ns: record.time_ns.saturating_add(shift_ns),
         link: record.link.class(),
-        link_index: link_index as u16,
+        // Both formats have 16 bits for it.
+        link_type: record.link.0 as u16,
     })
 }

@@ -9,18 +9,6 @@ use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
 use crate::port::{Arrival, Gate, Moved, Receive, Spread, Supply};
 
-/// Bits of a packet's order word that hold its ordinal; the link index is above them.
-const ORDINAL_BITS: u32 = 48;
-
-/// The link index in a packet's order words.
-pub(super) fn link_index(order: [u64; 2]) -> usize {
-    (order[1] >> ORDINAL_BITS) as usize
-}
-
-fn order(arrival: Arrival, link_index: u16) -> [u64; 2] {
-    [arrival.time_ns, arrival.ordinal & ((1 << ORDINAL_BITS) - 1) | u64::from(link_index) << ORDINAL_BITS]
-}
-
 /// Which packets a queue takes.
 #[derive(Clone)]
 pub(super) struct Share {
@@ -120,7 +108,7 @@ impl Receive for FileQueue {
             frame.bytes_mut().copy_from_slice(self.walk.bytes(&next));
             let mut packet = Packet::new(frame, self.port, next.link, next.time_ns);
             packet.set_wire_len(next.wire_len);
-            packet.set_order(order(arrival, next.link_index));
+            packet.set_order(arrival.order(next.link_type));
             into.push(packet);
             moved.packets += 1;
             moved.bytes += u64::from(next.len);
@@ -147,7 +135,7 @@ struct Entry {
     len: u32,
     wire_len: u32,
     link: LinkClass,
-    link_index: u16,
+    link_type: u16,
 }
 
 /// The packets of one queue, in memory in the order they will be received.
@@ -188,7 +176,7 @@ impl ReelQueue {
                     len: next.len,
                     wire_len: next.wire_len,
                     link: next.link,
-                    link_index: next.link_index,
+                    link_type: next.link_type,
                 });
                 total += u64::from(next.len).next_multiple_of(16);
             }
@@ -252,7 +240,7 @@ impl Receive for ReelQueue {
             let time_ns = entry.time_ns.saturating_add(self.shift_ns);
             let mut packet = Packet::new(frame, self.port, entry.link, time_ns);
             packet.set_wire_len(entry.wire_len);
-            packet.set_order(order(arrival, entry.link_index));
+            packet.set_order(arrival.order(entry.link_type));
             into.push(packet);
             moved.packets += 1;
             moved.bytes += u64::from(entry.len);

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use super::receive::link_index;
 use super::{LinkType, Outgoing, Writer};
 use crate::packet::layers::LinkClass;
 use crate::packet::{BurstSize, Frames, Packet, Packets, Reason, Reasons};
-use crate::port::{Moved, Refusal, Transmit};
+use crate::port::{self, Moved, Refusal, Transmit};
 
 /// Takes everything and writes nothing: a capture port without `out`.
 pub(super) struct Swallow;
@@ -54,10 +53,10 @@ pub(super) const STEP_CAPACITY: usize = 4 * BurstSize::MAX;
 impl FileWriter {
     /// The interface a packet is written to, by its link type.
     fn interface(&self, packet: &Packet) -> Option<usize> {
-        match (&self.links[..], packet.order()) {
-            ([_], _) if packet.order().is_some() => Some(0),
-            (links, Some(order)) if link_index(order) < links.len() => Some(link_index(order)),
-            (links, _) => links.iter().position(|link| link.class() == packet.link() && packet.link() != LinkClass::Opaque),
+        match packet.order().map(port::link_type) {
+            Some(own) => self.links.iter().position(|link| link.0 == u32::from(own)),
+            None if packet.link() == LinkClass::Opaque => None,
+            None => self.links.iter().position(|link| link.class() == packet.link()),
         }
     }
 
@@ -91,7 +90,7 @@ impl FileWriter {
     fn settle_step(&mut self, frames: &mut Frames) {
         let Some(mut step) = self.step.take() else { return };
         // Stable: packets one core sent for the same arrival stay in the order it sent them.
-        step.sort_by_key(|packet| packet.order().map(|[time, ordinal]| (time, ordinal << 16)));
+        step.sort_by_key(|packet| packet.order().map(|order| (order[0], port::ordinal(order))));
         for packet in step.drain(..) {
             self.write(&packet);
             frames.release(packet.into_frame());
