@@ -191,6 +191,20 @@ fn a_transmit_queue_that_is_full_for_ever() {
 }
 
 #[test]
+fn a_replay_that_cannot_go_on_says_so_instead_of_going_on_for_ever() {
+    let full = format!("refuses = {}", u32::MAX);
+    for cores in [1, 3] {
+        // All frames wait for the queue; there is none left to receive into.
+        let report = into_moody(cores, &full).with("frames", 8).accounted(How::Simulated);
+        assert_eq!(report.exit_code(), 1);
+        assert!(report.errors[0].contains("not all of the input was replayed"), "{:?}", report.errors);
+        let stopped = dropped(&report, "stopped");
+        assert_eq!((report.books.received, report.books.forwarded), (stopped, 0), "{:?}", report.books);
+        assert!((8..=8 * cores as u64).contains(&stopped), "{:?}", report.books);
+    }
+}
+
+#[test]
 fn an_output_on_a_full_disk_is_an_error_and_its_packets_are_dropped_by_name() {
     let scratch = Scratch::new();
     // More than the writer holds back, so that it fails on the way; and less, so that it fails at the end.
