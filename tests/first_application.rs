@@ -16,9 +16,9 @@ fn program() -> PathBuf {
 
 #[test]
 fn readme_shows_the_program_that_is_built() {
-    let source = std::fs::read_to_string(root().join("tests/first_application/main.rs")).expect("the example's source");
+    let source = std::fs::read_to_string(root().join("tests/examples/first_application.rs")).expect("the example's source");
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    assert!(readme.contains(&format!("```rust\n{source}```")), "README.md and tests/first_application/main.rs differ");
+    assert!(readme.contains(&format!("```rust\n{source}```")), "README.md and tests/examples/first_application.rs differ");
     let lines = source.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 20, "the first application has {lines} lines");
 }
