@@ -102,7 +102,8 @@ impl Application for FlowMeter {
 
     const KEY: PartitionKey = PartitionKey::FiveTuple;
     const READS: Reads = Reads::Headers;
-    const ABOUT: &'static str = "counts packets by flow, protocol, defect and checksum state; exports flows as CSV";
+    const ABOUT: &'static str =
+        "counts packets by flow, protocol, defect and checksum state; exports flows as CSV";
 
     fn arena_bytes(config: &Config) -> usize {
         flow_table::bytes_for::<Flow>(config.capacity)

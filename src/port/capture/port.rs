@@ -287,7 +287,10 @@ impl Port for Capture {
                     notes.push(format!("{}: {count} {what}", file.path.display()));
                 }
             };
-            note(survey.nonmonotonic, "packets are older than the one before them: they keep their times and their places");
+            note(
+                survey.nonmonotonic,
+                "packets are older than the one before them: they keep their times and their places",
+            );
             note(survey.out_of_range_times, "times are out of range and were normalised");
             note(survey.absent_times, "packets have no time");
             note(survey.empty_records, "records hold no byte: they are received, but never transmitted");
