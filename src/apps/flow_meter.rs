@@ -78,12 +78,13 @@ impl FlowMeter {
         }
         let mut candidates = ArrayVec::<_, { BurstSize::MAX }>::new();
         candidates.extend(self.sights.iter().map(|(_, hash)| self.table.candidate(*hash)));
-        for ((sight, hash), candidate) in self.sights.drain(..).zip(candidates) {
-            match self.table.entry(hash, candidate, &sight.key) {
-                Some(flow) => flow.add(&sight),
+        for ((sight, hash), candidate) in self.sights.iter().zip(candidates) {
+            match self.table.entry(*hash, candidate, &sight.key) {
+                Some(flow) => flow.add(sight),
                 None => self.counters.full.add(sight.bytes),
             }
         }
+        self.sights.clear();
     }
 }
 
