@@ -18,7 +18,7 @@ use crate::port::swallow::Swallow;
 use crate::port::{InputReport, Link, Opening, Port, Queue, Receive, Transmit};
 
 /// Bytes gathered before a file is written to.
-const WRITE_BUFFER: usize = 1 << 18;
+const WRITE_BUFFER: usize = 1 << 16;
 
 /// One file or several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
