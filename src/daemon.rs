@@ -5,7 +5,6 @@ mod progress;
 mod reduce;
 mod start;
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,7 +46,7 @@ pub struct ReplayOptions {
 /// ```no_run
 /// # use mnvkd::Daemon;
 /// fn main() -> std::process::ExitCode {
-///     Daemon::new().main()
+///     Daemon::new().main() // the whole command line: run, replay, check...
 /// }
 /// ```
 #[derive(Clone)]
@@ -94,11 +93,6 @@ impl Daemon {
     /// The drivers it knows.
     pub fn drivers(&self) -> &Drivers {
         &self.drivers
-    }
-
-    /// The whole program: the command line of this process, to its exit code.
-    pub fn main(&self) -> ExitCode {
-        crate::cli::main(self, std::env::args_os())
     }
 
     /// The wiring of a configuration, checked, with its budget; nothing is mapped, no port opened.

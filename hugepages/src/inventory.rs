@@ -7,6 +7,7 @@ mod change;
 mod holders;
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub use change::{ReserveError, Reserved, release, reserve};
@@ -51,8 +52,13 @@ fn folder(sys: &Path, page_bytes: u64, node: Option<u32>) -> PathBuf {
     }
 }
 
+/// A counter. Reads no more than a counter can be long, whatever the file turns out to be: a device
+/// that never ends would else be read until memory is out.
 fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+    const LONGEST: u64 = 32;
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 /// The hugetlb pool of one page size; `None` when the machine has no such pages, or no such node, or

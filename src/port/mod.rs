@@ -8,6 +8,7 @@ pub mod capture;
 pub mod driver;
 pub mod generator;
 pub mod null;
+mod swallow;
 
 use std::sync::Arc;
 
@@ -131,6 +132,22 @@ pub struct Queue {
 /// ports that spread their packets themselves, so that they do it as steering would.
 pub type Spread = Arc<dyn Fn(LinkClass, &[u8], u32) -> usize + Send + Sync>;
 
+/// A link layer by its number in the LINKTYPE registry (<https://www.tcpdump.org/linktypes.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What steering makes of it.
+    pub class: LinkClass,
+    /// LINKTYPE_ value.
+    pub number: u16,
+    /// Its name there, without the prefix.
+    pub name: &'static str,
+}
+
+impl Link {
+    /// Ethernet.
+    pub const ETHERNET: Link = Link { class: LinkClass::Ethernet, number: 1, name: "ETHERNET" };
+}
+
 /// What topology tells a port when it opens its queues.
 pub struct Opening {
     /// The port's own number.
@@ -145,6 +162,8 @@ pub struct Opening {
     pub name: String,
     /// Pages for memory the port needs beside the cores' arenas.
     pub pages: hugepages::PagePolicy,
+    /// Link layers of the ports whose packets are forwarded to this one.
+    pub carries: Vec<Link>,
     /// How to spread packets over the queues.
     pub spread: Spread,
     /// Simulated cores in virtual time: outputs are put in canonical order.
@@ -176,9 +195,9 @@ pub trait Port: Send {
     /// The largest packet it may bring, bytes: frames are made at least so large.
     fn largest_packet(&self) -> usize;
 
-    /// Link layers of the packets it brings, with a name for each, as far as it knows before the start.
-    fn links(&self) -> Vec<(LinkClass, String)> {
-        vec![(LinkClass::Ethernet, "1 (ETHERNET)".to_owned())]
+    /// Link layers of the packets it brings, as far as it knows before the start.
+    fn links(&self) -> Vec<Link> {
+        vec![Link::ETHERNET]
     }
 
     /// Does it bring packets / take packets? For the wiring check and picture.

@@ -173,6 +173,7 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
     for number in 0..wiring.ports.len() {
         let id = PortId::new(number).ok_or_else(|| anyhow::anyhow!("more than {} ports", PortId::LIMIT))?;
         let split = wiring.pipelines.iter().find(|p| p.from.contains(&id)).map_or(by_flow, |p| p.split);
+        let carries = carried_to(wiring, id);
         let (seed, pages, cores) = (wiring.seed, wiring.pages, wiring.cores.len());
         let seat = &mut wiring.ports[number];
         let opening = Opening {
@@ -182,12 +183,26 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
             seed,
             name: seat.name.clone(),
             pages,
+            carries,
             spread: spread(split, table.clone(), seat.queues),
             virtual_time: kind.clock.is_virtual(),
         };
         opened.push(seat.port.open(&opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?);
     }
     Ok(opened)
+}
+
+/// Link layers of the ports whose packets are forwarded to `port`.
+fn carried_to(wiring: &Wiring, port: PortId) -> Vec<crate::port::Link> {
+    let mut links = Vec::new();
+    for (from, _) in wiring.pipelines.iter().flat_map(|p| p.routes.pairs()).filter(|(_, to)| *to == port) {
+        for link in wiring.ports[from.index()].port.links() {
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+    }
+    links
 }
 
 fn spread(split: Hashing, table: BucketTable, queues: usize) -> crate::port::Spread {

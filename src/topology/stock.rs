@@ -4,11 +4,13 @@ use crate::apps;
 use crate::pipeline::Registry;
 use crate::port::capture::Capture;
 use crate::port::driver::Drivers;
+use crate::port::generator::Generator;
 use crate::port::null::Null;
 
 /// The drivers that come with mnvkd.
 pub fn drivers() -> Drivers {
     let mut drivers = Drivers::default();
+    drivers.register("generator", "seeded synthetic traffic with valid checksums", Generator::new);
     drivers.register("null", "endless packets of a set size in, everything out swallowed", Null::new);
     drivers.register("capture", "pcap and pcapng files in and out", Capture::new);
     drivers
@@ -18,6 +20,7 @@ pub fn drivers() -> Drivers {
 pub fn applications() -> Registry {
     let mut registry = Registry::default();
     registry.register::<apps::Drop>("drop");
+    registry.register::<apps::FlowMeter>("flow-meter");
     registry.register::<apps::Forward>("forward");
     registry.register::<apps::MacSwap>("mac-swap");
     registry.register::<apps::Sink>("sink");

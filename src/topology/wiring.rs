@@ -135,11 +135,11 @@ impl Wiring {
     ) -> anyhow::Result<()> {
         for port in from {
             let port = &self.ports[port.index()];
-            for (class, link) in port.port.links() {
+            for link in port.port.links() {
                 let refuses = |reads: Reads| match reads {
                     Reads::Nothing => false,
-                    Reads::Ethernet => class != LinkClass::Ethernet,
-                    Reads::Headers => class == LinkClass::Opaque,
+                    Reads::Ethernet => link.class != LinkClass::Ethernet,
+                    Reads::Headers => link.class == LinkClass::Opaque,
                 };
                 if let Some((entry, _)) = stages.iter().find(|(entry, _)| refuses(entry.reads)) {
                     let needs = if entry.reads == Reads::Ethernet {
@@ -148,9 +148,11 @@ impl Wiring {
                         "reads headers, and mnvkd parses Ethernet, raw IP, Linux SLL, SLL2 and null/loopback"
                     };
                     anyhow::bail!(
-                        "pipeline {name:?}: port {:?} brings packets of link type {link}; application {:?} {needs}; \
+                        "pipeline {name:?}: port {:?} brings packets of link type {} ({}); application {:?} {needs}; \
                          such packets can only be counted or copied (sink, drop, forward)",
                         port.name,
+                        link.number,
+                        link.name,
                         entry.name
                     );
                 }

@@ -57,6 +57,8 @@ impl Rig {
             cores: count,
             queues: count,
             seed: how.seed,
+            name: "load".to_owned(),
+            pages: PagePolicy::Never,
             spread: Arc::new(move |_, bytes, _| symmetric(bytes) % count),
             virtual_time: how.virtual_time,
         };

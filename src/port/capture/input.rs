@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ffi::file::FileBytes;
 
-use super::{Damage, LinkType, Position, Reader, Survey};
+use super::{Damage, Format, LinkType, Position, Reader, Survey};
 use crate::packet::layers::LinkClass;
 
 /// One capture file, surveyed.
@@ -14,6 +14,7 @@ pub(super) struct Input {
     pub(super) path: PathBuf,
     pub(super) bytes: FileBytes,
     pub(super) start: Position,
+    pub(super) format: Format,
     pub(super) survey: Survey,
 }
 
@@ -21,7 +22,7 @@ pub(super) struct Input {
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub(super) files: Vec<Input>,
-    /// Distinct link types, in the order met; a record's `link_index` points here.
+    /// Distinct link types, in the order met.
     pub(super) links: Vec<LinkType>,
     /// How far the times of each further loop are moved, nanoseconds.
     pub(super) period_ns: u64,
@@ -37,7 +38,6 @@ impl Inputs {
                 links.push(*link);
             }
         }
-        anyhow::ensure!(links.len() < 1 << 16, "more link types than can be told apart");
         let period_ns = period(&files);
         Ok(Inputs { files, links, period_ns })
     }
@@ -48,6 +48,11 @@ impl Inputs {
 
     pub(super) fn largest(&self) -> u32 {
         self.files.iter().map(|file| file.survey.largest_record).max().unwrap_or(0)
+    }
+
+    /// Are all files pcap in microseconds?
+    pub(super) fn in_microseconds(&self) -> bool {
+        !self.files.is_empty() && self.files.iter().all(|file| file.format == Format::PcapMicros)
     }
 
     /// The first damage, with its file.
@@ -70,9 +75,10 @@ impl Input {
         use anyhow::Context as _;
         let bytes = FileBytes::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
         let refused = || format!("{}: refused", path.display());
-        let start = Reader::open(&bytes).with_context(refused)?.position();
+        let reader = Reader::open(&bytes).with_context(refused)?;
+        let (start, format) = (reader.position(), reader.format());
         let survey = Survey::of(&bytes).with_context(refused)?;
-        Ok(Input { path: path.to_owned(), bytes, start, survey })
+        Ok(Input { path: path.to_owned(), start, format, survey, bytes })
     }
 }
 
@@ -85,7 +91,7 @@ pub(super) struct Next {
     pub(super) wire_len: u32,
     pub(super) time_ns: u64,
     pub(super) link: LinkClass,
-    pub(super) link_index: u16,
+    pub(super) link_number: u16,
 }
 
 /// Walks the records of all files in the order they arrived: by time between files, in file order
@@ -145,10 +151,6 @@ impl Walk {
 fn step(inputs: &Inputs, shift_ns: u64, file: usize, cursor: &mut Position) -> Option<Next> {
     let bytes: &[u8] = &inputs.files[file].bytes;
     let record = cursor.next_record(bytes)?.ok()?;
-    let link_index = match &inputs.links[..] {
-        [_] => 0,
-        links => links.iter().position(|link| *link == record.link).unwrap_or(0),
-    };
     Some(Next {
         file: file as u32,
         at: record.data.as_ptr().addr() - bytes.as_ptr().addr(),
@@ -156,6 +158,6 @@ fn step(inputs: &Inputs, shift_ns: u64, file: usize, cursor: &mut Position) -> O
         wire_len: record.wire_len,
         time_ns: record.time_ns.saturating_add(shift_ns),
         link: record.link.class(),
-        link_index: link_index as u16,
+        link_number: record.link.0 as u16,
     })
 }

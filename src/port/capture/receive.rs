@@ -9,16 +9,15 @@ use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
 use crate::port::{Arrival, Gate, Moved, Receive, Spread, Supply};
 
-/// Bits of a packet's order word that hold its ordinal; the link index is above them.
-const ORDINAL_BITS: u32 = 48;
-
-/// The link index in a packet's order words.
-pub(super) fn link_index(order: [u64; 2]) -> usize {
-    (order[1] >> ORDINAL_BITS) as usize
+/// A packet's order words: when it arrived, and its ordinal with the link type beneath it, which nothing else
+/// of a packet tells exactly.
+fn order(arrival: Arrival, link: u16) -> [u64; 2] {
+    [arrival.time_ns, arrival.ordinal << 16 | u64::from(link)]
 }
 
-fn order(arrival: Arrival, link_index: u16) -> [u64; 2] {
-    [arrival.time_ns, arrival.ordinal & ((1 << ORDINAL_BITS) - 1) | u64::from(link_index) << ORDINAL_BITS]
+/// The link type in a packet's order words.
+pub(super) fn link_number(order: [u64; 2]) -> u16 {
+    order[1] as u16
 }
 
 /// Which packets a queue takes.
@@ -114,7 +113,7 @@ impl Receive for FileQueue {
             frame.bytes_mut().copy_from_slice(self.walk.bytes(&next));
             let mut packet = Packet::new(frame, self.port, next.link, next.time_ns);
             packet.set_wire_len(next.wire_len);
-            packet.set_order(order(arrival, next.link_index));
+            packet.set_order(order(arrival, next.link_number));
             into.push(packet);
             moved.packets += 1;
             moved.bytes += u64::from(next.len);
@@ -141,7 +140,7 @@ struct Entry {
     len: u32,
     wire_len: u32,
     link: LinkClass,
-    link_index: u16,
+    link_number: u16,
 }
 
 /// The packets of one queue, in memory in the order they will be received.
@@ -182,7 +181,7 @@ impl ReelQueue {
                     len: next.len,
                     wire_len: next.wire_len,
                     link: next.link,
-                    link_index: next.link_index,
+                    link_number: next.link_number,
                 });
                 total += u64::from(next.len).next_multiple_of(16);
             }
@@ -246,7 +245,7 @@ impl Receive for ReelQueue {
             let time_ns = entry.time_ns.saturating_add(self.shift_ns);
             let mut packet = Packet::new(frame, self.port, entry.link, time_ns);
             packet.set_wire_len(entry.wire_len);
-            packet.set_order(order(arrival, entry.link_index));
+            packet.set_order(order(arrival, entry.link_number));
             into.push(packet);
             moved.packets += 1;
             moved.bytes += u64::from(entry.len);

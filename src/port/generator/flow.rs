@@ -60,7 +60,7 @@ impl Flow {
 
     /// Writes the flow's next packet, which is its `number`th, to the start of `frame`, which has room for the
     /// longest packet of `mix`; returns its length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&mut self, mix: &Mix, number: u64, frame: &mut [u8]) -> u32 {
         let draw = self.draw.next();
         let shape = mix.pick(self.kind, draw);
@@ -71,7 +71,7 @@ impl Flow {
         self.write_data(mix, shape, way, number, frame)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_data(&mut self, mix: &Mix, shape: &Shape, way: usize, number: u64, frame: &mut [u8]) -> u32 {
         let segment = Segment { flags: PSH | ACK, acknowledged: self.next[1 - way] };
         self.write_headers(shape, way, number, segment, frame);
@@ -105,7 +105,7 @@ impl Flow {
     }
 
     /// Writes the template, lengths, what TCP says, and the checksums that follow from them (RFC 1624).
-    #[inline]
+    #[inline(always)]
     fn write_headers(&self, shape: &Shape, way: usize, number: u64, tcp: Segment, frame: &mut [u8]) {
         let Some(head) = frame.first_chunk_mut::<TEMPLATE>() else { return };
         *head = self.templates[way];

@@ -73,8 +73,10 @@ impl Source {
         mix: Arc<Mix>,
         schedule: Schedule,
         all_flows: u32,
-        (numbers, flows): (Vec<u32>, Vec<Flow>),
+        (mut numbers, mut flows): (Vec<u32>, Vec<Flow>),
     ) -> Source {
+        numbers.shrink_to_fit();
+        flows.shrink_to_fit();
         let packets = schedule.packets;
         let start_ns = NOT_STARTED;
         let all_flows = u64::from(all_flows);
@@ -147,6 +149,44 @@ fn arrival(schedule: &Schedule, all_flows: u64, number: u32, round: u64) -> Arri
     Arrival { time_ns: schedule.pace.map_or(0, |pace| pace.due_ns(ordinal)), ordinal }
 }
 
+impl Source {
+    /// Writes up to `count` packets, as many as there are frames.
+    #[inline(always)]
+    fn deliver<const VIRTUAL: bool>(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        count: usize,
+        now_ns: u64,
+    ) -> Moved {
+        let Source { port, mix, schedule, flows, numbers, all_flows, at, round, .. } = self;
+        let mut bytes = 0;
+        let (mut next, mut number) = (*at, *round);
+        // Frames for the longest, cut to what each packet is: one number of bytes for all.
+        let packets = frames.acquire_each(count, mix.data.len() as u32, |mut frame| {
+            let len = flows[next].write(mix, number, frame.bytes_mut());
+            frame.truncate(len);
+            bytes += u64::from(len);
+            into.push(if VIRTUAL {
+                let arrival = arrival(schedule, *all_flows, numbers[next], number);
+                let mut packet = Packet::new(frame, *port, LinkClass::Ethernet, arrival.time_ns);
+                packet.set_order([arrival.time_ns, arrival.ordinal << 16]);
+                packet
+            } else {
+                Packet::new(frame, *port, LinkClass::Ethernet, now_ns)
+            });
+            next += 1;
+            if next == flows.len() {
+                (next, number) = (0, number + 1);
+            }
+        });
+        (*at, *round) = (next, number);
+        self.sent += packets as u64;
+        self.left -= packets as u64;
+        Moved { packets: packets as u32, bytes }
+    }
+}
+
 impl Receive for Source {
     #[inline]
     fn receive(
@@ -159,31 +199,11 @@ impl Receive for Source {
     ) -> Moved {
         let ready = self.ready(now_ns, gate);
         let count = usize::try_from(ready).unwrap_or(usize::MAX).min(limit);
-        let mut bytes = 0;
-        let (mut at, mut round) = (self.at, self.round);
-        // Frames for the longest, cut to what each packet is: one number of bytes for all.
-        let room = self.mix.data.len() as u32;
-        let packets = frames.acquire_each(count, room, |mut frame| {
-            let len = self.flows[at].write(&self.mix, round, frame.bytes_mut());
-            frame.truncate(len);
-            bytes += u64::from(len);
-            into.push(if self.schedule.virtual_time {
-                let arrival = arrival(&self.schedule, self.all_flows, self.numbers[at], round);
-                let mut packet = Packet::new(frame, self.port, LinkClass::Ethernet, arrival.time_ns);
-                packet.set_order([arrival.time_ns, arrival.ordinal << 16]);
-                packet
-            } else {
-                Packet::new(frame, self.port, LinkClass::Ethernet, now_ns)
-            });
-            at += 1;
-            if at == self.flows.len() {
-                (at, round) = (0, round + 1);
-            }
-        });
-        (self.at, self.round) = (at, round);
-        self.sent += packets as u64;
-        self.left -= packets as u64;
-        Moved { packets: packets as u32, bytes }
+        if self.schedule.virtual_time {
+            self.deliver::<true>(frames, into, count, now_ns)
+        } else {
+            self.deliver::<false>(frames, into, count, now_ns)
+        }
     }
 
     fn supply(&self) -> Supply {

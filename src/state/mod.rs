@@ -1,0 +1,3 @@
+//! Containers whose memory is carved from a core's arena: fixed in size, never allocating.
+
+pub mod flow_table;
