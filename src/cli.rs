@@ -31,6 +31,13 @@ const FAILED: u8 = 1;
 /// It was done, and less came of it than was asked for.
 const NOT_MET: u8 = 3;
 
+impl Daemon {
+    /// The whole program: the command line of this process, to its exit code.
+    pub fn main(&self) -> ExitCode {
+        main(self, std::env::args_os())
+    }
+}
+
 /// Runs the command line `args`, the program's name first, on a daemon.
 pub fn main(daemon: &Daemon, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
@@ -80,18 +87,23 @@ fn refuse(output: &Output, error: &anyhow::Error) -> u8 {
         };
         object["errors"] = errors.iter().map(place).collect();
     }
-    output.failure(&text, &object);
+    let words = match error.downcast_ref::<ConfigErrors>() {
+        Some(ConfigErrors(errors)) if errors.len() > 1 => {
+            format!("error: {} faults in the configuration\n{text}", errors.len())
+        }
+        _ => format!("error: {text}"),
+    };
+    output.failure(&words, &object);
     FAILED
 }
 
 /// Help and version go to stdout and are no failure; a command line that cannot be read is one, and 1, since 2
 /// says that an input was damaged.
 fn usage(output: &Output, error: &clap::Error) -> u8 {
-    let text = error.render();
     if error.use_stderr() {
-        let plain = text.to_string();
-        let plain = plain.trim_end().trim_start_matches("error: ");
-        output.failure(plain, &serde_json::json!({ "error": plain }));
+        let words = error.render().to_string();
+        let plain = words.trim_end().trim_start_matches("error: ");
+        output.failure(words.trim_end(), &serde_json::json!({ "error": plain }));
         return FAILED;
     }
     // Help that nobody reads to its end is no failure either.

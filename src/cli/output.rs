@@ -33,7 +33,7 @@ impl Output {
 
     /// Tells of a failure: words on stderr, and with `--json` an object on stdout.
     pub(super) fn failure(&self, text: &str, json: &Value) {
-        self.complain(&format!("error: {text}"));
+        self.complain(text);
         if self.json {
             // The words are out already, and the exit code says the same.
             let _ = print(&pretty(json));

@@ -67,7 +67,7 @@ mod tests {
         };
         assert_eq!(
             progress_line(&before, &now),
-            "  14.88 Mpkt/s   7.619 Gbit/s  dropped   100 pkt/s  7,440,486 packets  0[RRRSPPTT..]  1[..........]"
+            " 14.88 Mpkt/s   7.619 Gbit/s  dropped   100 pkt/s  7,440,486 packets  0[RRRSPPTT..]  1[..........]"
         );
     }
 

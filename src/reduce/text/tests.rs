@@ -75,8 +75,8 @@ books
   unaccounted          0
 
 ports
-       received           transmitted       lost
-  in  1,234,567  79.01 MB            0  0 B  none
+       received     bytes  transmitted  bytes  lost
+  in  1,234,567  79.01 MB            0    0 B  none
 
 cores
   core  cpu    packets  time                      receive %  steer %  pipeline %  transmit %  housekeeping %  idle %

@@ -87,7 +87,7 @@ fn input(report: &Report) -> String {
 }
 
 fn ports(report: &Report) -> String {
-    let mut table = Table::new(&["<", "received", "", "transmitted", "", "<lost"]);
+    let mut table = Table::new(&["<", "received", "bytes", "transmitted", "bytes", "<lost"]);
     for (name, port) in &report.ports {
         let lost: Vec<String> = port
             .lost
