@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::check::{Check, Value};
+use super::check::{Check, Value, describe};
 use super::nearest::suggest;
 
 /// Faults in one part after which its reading is given up.
@@ -37,12 +37,13 @@ pub(super) fn read<T>(
         let at = error.span().unwrap_or(span.clone());
         let Some((key, key_span)) = culprit(&table, &at) else {
             if !missing(error.message()).is_some_and(|field| left_out.iter().any(|key| key == field)) {
-                check.error(at, in_words(error.message(), None, whose));
+                check.error(at, in_words(error.message(), None, whose, None));
             }
             return None;
         };
         let at = if error.span().is_some() { at } else { key_span };
-        check.error(at, in_words(error.message(), Some(&key), whose));
+        let found = written(table.values(), &at).map(describe);
+        check.error(at, in_words(error.message(), Some(&key), whose, found));
         table.remove(key.as_str());
         left_out.push(key);
     }
@@ -64,6 +65,23 @@ fn covers(value: &Value<'_>, at: &Range<usize>) -> bool {
             DeValue::Array(items) => items.iter().any(|item| covers(item, at)),
             _ => false,
         }
+}
+
+/// The value that is written at a span.
+fn written<'v, 't>(
+    mut values: impl Iterator<Item = &'v Value<'t>>,
+    at: &Range<usize>,
+) -> Option<&'v DeValue<'t>>
+where
+    't: 'v,
+{
+    let found = values.find(|value| covers(value, at))?;
+    match found.get_ref() {
+        value if found.span() == *at => Some(value),
+        DeValue::Table(table) => written(Box::new(table.values()) as Box<dyn Iterator<Item = _>>, at),
+        DeValue::Array(items) => written(Box::new(items.iter()) as Box<dyn Iterator<Item = _>>, at),
+        _ => None,
+    }
 }
 
 /// A type that does not deny unknown keys would let misspelt ones pass. Whether it looks at a key is found
@@ -116,7 +134,7 @@ pub(super) fn quoted(message: &str) -> Vec<&str> {
 }
 
 /// serde's message in the words of a configuration.
-fn in_words(message: &str, key: Option<&str>, whose: &str) -> String {
+fn in_words(message: &str, key: Option<&str>, whose: &str, value: Option<String>) -> String {
     if let Some(field) = missing(message) {
         return format!("{whose} needs the key {field:?}");
     }
@@ -136,7 +154,8 @@ fn in_words(message: &str, key: Option<&str>, whose: &str) -> String {
     match message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: ")) {
         Some(rest) => match rest.rsplit_once(", expected ") {
             Some((found, expected)) => {
-                format!("{prefix}expected {}, found {}", kind(expected), found.replace('`', ""))
+                let found = value.unwrap_or_else(|| found.replace('`', ""));
+                format!("{prefix}expected {}, found {found}", kind(expected))
             }
             None => format!("{prefix}{rest}"),
         },
