@@ -43,7 +43,7 @@ impl Application for Drop {
             "app.drop.share = {}: expected a share of 0.0 to 1.0",
             config.share
         );
-        let below = (config.share < 1.0).then(|| (config.share * 18_446_744_073_709_551_616.0) as u64);
+        let below = (config.share < 1.0).then_some((config.share * 18_446_744_073_709_551_616.0) as u64);
         Ok(Drop { below, seed: build.seed(), sequence: (build.core().index() as u64) << 48 })
     }
 

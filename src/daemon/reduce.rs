@@ -193,16 +193,16 @@ fn tallies(
 }
 
 fn stages(results: &[CoreResult]) -> Vec<StageReport> {
-    let mut merged: Vec<(String, &'static str, StageCost)> = Vec::new();
-    for (position, result) in results.iter().enumerate() {
-        let all =
-            result.stages.iter().flat_map(|(pipeline, costs)| costs.iter().map(move |cost| (pipeline, cost)));
-        for (i, (pipeline, (stage, cost))) in all.enumerate() {
-            match merged.get_mut(i) {
-                Some((_, _, sum)) => sum.merge(cost),
-                None if position == 0 => merged.push((pipeline.to_string(), stage, cost.clone())),
-                None => {}
-            }
+    let Some((first, others)) = results.split_first() else { return Vec::new() };
+    let mut merged: Vec<(String, &str, StageCost)> = first
+        .stages
+        .iter()
+        .map(|(pipeline, stage, cost)| (pipeline.to_string(), *stage, cost.clone()))
+        .collect();
+    for other in others {
+        // Every core runs the same chains, in the same order.
+        for ((_, _, sum), (_, _, cost)) in merged.iter_mut().zip(&other.stages) {
+            sum.merge(cost);
         }
     }
     merged

@@ -52,7 +52,7 @@ fn settle(workers: &mut [Worker]) {
     loop {
         let mut busy = false;
         for worker in workers.iter_mut() {
-            busy |= worker.turn() == Activity::Busy;
+            busy |= worker.turn_among_others() == Activity::Busy;
         }
         if !busy {
             return;

@@ -260,7 +260,7 @@ fn egress_of(
         queue.name_reasons(reasons);
         // The first queue of a port on this core is the one it sends by; a second one has no other use here.
         if !matches!(egress[port.index()], Egress::Own(_)) {
-            egress[port.index()] = Egress::Own(OwnQueue::new(queue, &ports[port.index()].name));
+            egress[port.index()] = Egress::Own(Box::new(OwnQueue::new(queue, &ports[port.index()].name)));
         }
     }
     egress

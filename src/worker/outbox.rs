@@ -31,7 +31,7 @@ impl PortCount {
 /// How packets leave by one port from this core.
 pub(crate) enum Egress {
     /// By a queue this core owns.
-    Own(OwnQueue),
+    Own(Box<OwnQueue>),
     /// Through the lane to the core that owns the queue.
     Through(CoreId),
     /// Not at all: the port takes no packets.

@@ -1,3 +1,4 @@
+//! Counts the TCP connections that are opened.
 use mnvkd::prelude::*;
 
 struct SynCount(u64);
@@ -10,8 +11,7 @@ impl Application for SynCount {
         Ok(SynCount(0))
     }
     fn process(&mut self, burst: &mut Burst, _: &Context) {
-        let flags = burst.undecided().filter_map(|packet| packet.tcp_flags());
-        self.0 += flags.filter(|flags| flags & 0x12 == 0x02).count() as u64;
+        self.0 += burst.undecided().filter_map(|p| p.tcp_flags()).filter(|f| f & 0x12 == 2).count() as u64;
     }
     fn tally(self) -> u64 {
         self.0
