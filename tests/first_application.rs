@@ -16,9 +16,13 @@ fn program() -> PathBuf {
 
 #[test]
 fn readme_shows_the_program_that_is_built() {
-    let source = std::fs::read_to_string(root().join("tests/examples/first_application.rs")).expect("the example's source");
+    let source = std::fs::read_to_string(root().join("tests/examples/first_application.rs"))
+        .expect("the example's source");
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    assert!(readme.contains(&format!("```rust\n{source}```")), "README.md and tests/examples/first_application.rs differ");
+    assert!(
+        readme.contains(&format!("```rust\n{source}```")),
+        "README.md and tests/examples/first_application.rs differ"
+    );
     let lines = source.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= 20, "the first application has {lines} lines");
 }
@@ -54,7 +58,15 @@ fn the_program_counts_what_it_says() {
     let capture = capture();
     let run = |cores: &str| {
         let output = Command::new(program())
-            .args(["replay", capture.to_str().expect("an UTF-8 path"), "--stages", "syn-count,sink", "--json", "--cores", cores])
+            .args([
+                "replay",
+                capture.to_str().expect("an UTF-8 path"),
+                "--stages",
+                "syn-count,sink",
+                "--json",
+                "--cores",
+                cores,
+            ])
             .output()
             .expect("the example was built beside this test");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

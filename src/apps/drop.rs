@@ -53,9 +53,11 @@ impl Application for Drop {
             burst.decide_all(Verdict::Drop(Reason::POLICY));
             return;
         };
-        burst.decide(|packet| {
-            if self.draw(packet) < below { Verdict::Drop(Reason::POLICY) } else { Verdict::Pass }
-        });
+        burst.decide(
+            |packet| {
+                if self.draw(packet) < below { Verdict::Drop(Reason::POLICY) } else { Verdict::Pass }
+            },
+        );
     }
 
     fn tally(self) {}

@@ -78,12 +78,13 @@ impl FlowMeter {
         }
         let mut candidates = ArrayVec::<_, { BurstSize::MAX }>::new();
         candidates.extend(self.sights.iter().map(|(_, hash)| self.table.candidate(*hash)));
-        for ((sight, hash), candidate) in self.sights.drain(..).zip(candidates) {
-            match self.table.entry(hash, candidate, &sight.key) {
-                Some(flow) => flow.add(&sight),
+        for ((sight, hash), candidate) in self.sights.iter().zip(candidates) {
+            match self.table.entry(*hash, candidate, &sight.key) {
+                Some(flow) => flow.add(sight),
                 None => self.counters.full.add(sight.bytes),
             }
         }
+        self.sights.clear();
     }
 }
 
@@ -102,7 +103,8 @@ impl Application for FlowMeter {
 
     const KEY: PartitionKey = PartitionKey::FiveTuple;
     const READS: Reads = Reads::Headers;
-    const ABOUT: &'static str = "counts packets by flow, protocol, defect and checksum state; exports flows as CSV";
+    const ABOUT: &'static str =
+        "counts packets by flow, protocol, defect and checksum state; exports flows as CSV";
 
     fn arena_bytes(config: &Config) -> usize {
         flow_table::bytes_for::<Flow>(config.capacity)

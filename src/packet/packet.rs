@@ -112,7 +112,9 @@ impl Packet {
     #[inline]
     pub fn network(&self) -> &[u8] {
         match self.layers.network() {
-            Network::Ipv4 | Network::Ipv6 => self.data().get(self.layers.network_offset()..).unwrap_or_default(),
+            Network::Ipv4 | Network::Ipv6 => {
+                self.data().get(self.layers.network_offset()..).unwrap_or_default()
+            }
             Network::Unparsed | Network::Other => &[],
         }
     }

@@ -49,7 +49,8 @@ pub struct Entry {
     /// Does every packet get a verdict from it?
     pub decides: bool,
     pub(crate) defaults: fn() -> String,
-    pub(crate) configure: fn(Option<toml::Spanned<toml::de::DeValue<'_>>>) -> Result<Box<dyn Configured>, toml::de::Error>,
+    pub(crate) configure:
+        fn(Option<toml::Spanned<toml::de::DeValue<'_>>>) -> Result<Box<dyn Configured>, toml::de::Error>,
 }
 
 /// The applications a binary knows, by name.

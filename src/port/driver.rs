@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::Serialize;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::Port;
 
@@ -25,8 +25,11 @@ pub struct Driver {
     /// One line about it.
     pub about: &'static str,
     pub(crate) defaults: fn() -> String,
-    pub(crate) configure:
-        std::sync::Arc<dyn Fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn MakePort>, toml::de::Error> + Send + Sync>,
+    pub(crate) configure: std::sync::Arc<
+        dyn Fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn MakePort>, toml::de::Error>
+            + Send
+            + Sync,
+    >,
 }
 
 /// The drivers a binary knows, by name.

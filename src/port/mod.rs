@@ -69,7 +69,14 @@ pub trait Receive: Send {
     /// Appends up to `limit` packets to `into` (which has room for them), each in a frame of `frames`.
     /// Fewer, or none, when there are no more now, when `frames` ran out, or when `gate` is shut;
     /// that is no loss. `now_ns` is the run's clock, read once a turn.
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, now_ns: u64, gate: Gate) -> Moved;
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        now_ns: u64,
+        gate: Gate,
+    ) -> Moved;
 
     /// Will it ever bring anything again?
     fn supply(&self) -> Supply;

@@ -91,7 +91,14 @@ struct Source {
 
 impl Receive for Source {
     #[inline]
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, now_ns: u64, _: Gate) -> Moved {
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        now_ns: u64,
+        _: Gate,
+    ) -> Moved {
         let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(limit);
         let port = self.port;
         let packets = frames.acquire_each(count, self.size, |frame| {

@@ -25,7 +25,7 @@ use std::ops::DerefMut;
 use std::ptr;
 
 use hugepages::{Carved, arena, prefetch};
-use zerocopy::FromZeros;
+use zerocopy::{FromZeros, IntoBytes};
 
 use crate::packet::flow::FlowKey;
 pub use bucket::Bucket;
@@ -179,7 +179,7 @@ where
     #[inline(always)]
     fn holds(&self, at: usize, key: &FlowKey) -> bool {
         // What is past `len` was never put in.
-        at < self.len && self.entries.get(at).is_some_and(|entry| entry.key == *key)
+        at < self.len && self.entries.get(at).is_some_and(|entry| same(&entry.key, key))
     }
 
     #[inline]
@@ -210,4 +210,13 @@ where
         self.len = at + 1;
         Some(at)
     }
+}
+
+/// Are they equal? Word by word: `==` of forty bytes is a call of `memcmp`, and a table asks once a packet.
+#[inline(always)]
+fn same(one: &FlowKey, other: &FlowKey) -> bool {
+    let (one, _) = one.as_bytes().as_chunks::<8>();
+    let (other, _) = other.as_bytes().as_chunks::<8>();
+    let differences = one.iter().zip(other).map(|(a, b)| u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
+    differences.fold(0, |all, word| all | word) == 0
 }

@@ -157,8 +157,13 @@ fn seal(arenas: Vec<Arena>, notes: &mut Vec<String>) -> (PageSize, Option<String
     let mut obtained = None::<(PageSize, Option<String>)>;
     for (core, sealed) in arenas.into_iter().map(Arena::seal).enumerate() {
         notes.extend(sealed.node_reason.map(|reason| format!("core {core}: {reason}")));
-        notes.extend(sealed.lock_reason.filter(|_| core == 0).map(|reason| format!("memory is not locked: {reason}")));
-        if obtained.as_ref().is_none_or(|(size, _)| sealed.obtained.bytes() <= size.bytes() && sealed.reason.is_some()) {
+        notes.extend(
+            sealed.lock_reason.filter(|_| core == 0).map(|reason| format!("memory is not locked: {reason}")),
+        );
+        if obtained
+            .as_ref()
+            .is_none_or(|(size, _)| sealed.obtained.bytes() <= size.bytes() && sealed.reason.is_some())
+        {
             obtained = Some((sealed.obtained, sealed.reason));
         }
     }
@@ -187,7 +192,8 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
             spread: spread(split, table.clone(), seat.queues),
             virtual_time: kind.clock.is_virtual(),
         };
-        opened.push(seat.port.open(&opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?);
+        opened
+            .push(seat.port.open(&opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?);
     }
     Ok(opened)
 }

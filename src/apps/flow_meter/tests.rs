@@ -36,7 +36,8 @@ fn a_capacity_of_nothing_is_refused() {
 
 #[test]
 fn report_of_a_few_packets() {
-    let samples = [udp(1, 2, 100), udp(2, 1, 60), Sample { time_ns: 5, ..udp(1, 2, 80) }, Sample::of(&[0; 20])];
+    let samples =
+        [udp(1, 2, 100), udp(2, 1, 60), Sample { time_ns: 5, ..udp(1, 2, 80) }, Sample::of(&[0; 20])];
     let tally = metered(&samples, &capacity(16), 1);
     let [(_, flow)] = tally.flows() else { panic!("{:?}", tally.flows()) };
     assert_eq!((flow.packets, flow.bytes, flow.first_ns, flow.last_ns), ([2, 1], [180, 60], 5, 200));

@@ -18,7 +18,7 @@ use crate::port::swallow::Swallow;
 use crate::port::{InputReport, Link, Opening, Port, Queue, Receive, Transmit};
 
 /// Bytes gathered before a file is written to.
-const WRITE_BUFFER: usize = 1 << 18;
+const WRITE_BUFFER: usize = 1 << 16;
 
 /// One file or several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -287,7 +287,10 @@ impl Port for Capture {
                     notes.push(format!("{}: {count} {what}", file.path.display()));
                 }
             };
-            note(survey.nonmonotonic, "packets are older than the one before them: they keep their times and their places");
+            note(
+                survey.nonmonotonic,
+                "packets are older than the one before them: they keep their times and their places",
+            );
             note(survey.out_of_range_times, "times are out of range and were normalised");
             note(survey.absent_times, "packets have no time");
             note(survey.empty_records, "records hold no byte: they are received, but never transmitted");

@@ -43,6 +43,8 @@ pub(super) struct FileQueue {
     /// Loops still to do after this one; `None` is endless.
     loops_left: Option<u64>,
     loops_done: u64,
+    /// Has this pass over the files brought anything yet?
+    taken: bool,
     /// The record at the front, with its arrival.
     front: Option<(Next, Arrival)>,
     arrival: Arrival,
@@ -50,13 +52,13 @@ pub(super) struct FileQueue {
 
 impl FileQueue {
     pub(super) fn new(port: PortId, inputs: Arc<Inputs>, share: Share, loops: Option<u64>) -> FileQueue {
-        let empty = inputs.packets() == 0;
         let mut queue = FileQueue {
             port,
             walk: Walk::new(inputs),
             share,
-            loops_left: if empty { Some(0) } else { loops.map(|loops| loops.saturating_sub(1)) },
+            loops_left: loops.map(|loops| loops.saturating_sub(1)),
             loops_done: 0,
+            taken: false,
             front: None,
             arrival: Arrival { time_ns: 0, ordinal: 0 },
         };
@@ -70,11 +72,14 @@ impl FileQueue {
         loop {
             match self.walk.next() {
                 Some(next) => {
-                    let arrival =
-                        Arrival { time_ns: self.arrival.time_ns.max(next.time_ns), ordinal: self.arrival.ordinal };
+                    let arrival = Arrival {
+                        time_ns: self.arrival.time_ns.max(next.time_ns),
+                        ordinal: self.arrival.ordinal,
+                    };
                     self.arrival = Arrival { ordinal: arrival.ordinal + 1, ..arrival };
                     if self.share.takes(&self.walk, &next) {
                         self.front = Some((next, arrival));
+                        self.taken = true;
                         return;
                     }
                 }
@@ -89,11 +94,13 @@ impl FileQueue {
 
     #[cold]
     fn start_over(&mut self) -> bool {
+        // A pass that brought nothing of this queue's share will not bring anything next time either.
+        if !std::mem::take(&mut self.taken) {
+            return false;
+        }
         match &mut self.loops_left {
             Some(0) => return false,
             Some(left) => *left -= 1,
-            // Endless, and this queue's share may be empty: one look at each loop is enough.
-            None if self.loops_done > 0 && self.front.is_none() && self.arrival.ordinal == 0 => return false,
             None => {}
         }
         self.loops_done += 1;
@@ -103,7 +110,14 @@ impl FileQueue {
 }
 
 impl Receive for FileQueue {
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, _now_ns: u64, gate: Gate) -> Moved {
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        _now_ns: u64,
+        gate: Gate,
+    ) -> Moved {
         let mut moved = Moved::default();
         while (moved.packets as usize) < limit
             && let Some((next, arrival)) = self.front
@@ -228,7 +242,14 @@ impl ReelQueue {
 }
 
 impl Receive for ReelQueue {
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, _now_ns: u64, gate: Gate) -> Moved {
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        _now_ns: u64,
+        gate: Gate,
+    ) -> Moved {
         if self.at == self.entries.len() && !self.rewind() {
             return Moved::default();
         }

@@ -165,9 +165,10 @@ impl Transmit for FileWriter {
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
         self.settle_step(frames);
         if let Some(writer) = self.writer.take() {
-            let finished = writer.finish().map_err(|error| error.to_string()).and_then(|mut out| {
-                out.flush().map_err(|error| error.to_string())
-            });
+            let finished = writer
+                .finish()
+                .map_err(|error| error.to_string())
+                .and_then(|mut out| out.flush().map_err(|error| error.to_string()));
             if let Err(error) = finished {
                 self.error.get_or_insert(format!("{}: {error}", self.path.display()));
             }

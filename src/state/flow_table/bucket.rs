@@ -82,7 +82,7 @@ impl Bucket {
 #[inline(always)]
 const fn zero_lanes(word: u64) -> u64 {
     let low = word & !LANES_HIGH;
-    !(low + !LANES_HIGH | word) & LANES_HIGH
+    !((low + !LANES_HIGH) | word) & LANES_HIGH
 }
 
 #[cfg(test)]

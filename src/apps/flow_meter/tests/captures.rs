@@ -44,7 +44,8 @@ fn expected_rows(text: &str) -> Rows {
             panic!("{line:?}")
         };
         let number = |text: &str| text.parse::<u64>().expect("a number");
-        let key = (source.into(), destination.into(), protocol.into(), number(from) as u16, number(to) as u16);
+        let key =
+            (source.into(), destination.into(), protocol.into(), number(from) as u16, number(to) as u16);
         (key, (number(packets), number(bytes)))
     };
     text.lines().skip(1).map(row).collect()
@@ -79,11 +80,13 @@ fn agrees(name: &str) {
         return;
     };
     let mix = String::from_utf8(mix).expect("text");
-    let tagged = mix.lines().find_map(|line| line.strip_prefix("non-ip\tvlan\t")?.split('\t').next()?.parse().ok());
+    let tagged =
+        mix.lines().find_map(|line| line.strip_prefix("non-ip\tvlan\t")?.split('\t').next()?.parse().ok());
     let tagged: u64 = tagged.unwrap_or(0);
     let facts = String::from_utf8(summary).expect("text");
     let fact = |key: &str| {
-        let value = facts.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('\t')?.parse::<u64>().ok());
+        let value =
+            facts.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('\t')?.parse::<u64>().ok());
         value.unwrap_or(0)
     };
     let samples = samples(&file);
@@ -91,7 +94,8 @@ fn agrees(name: &str) {
     assert_eq!(rows(&tally), expected_rows(&String::from_utf8(flows).expect("text")));
 
     let summary = tally.summary();
-    let totals = [summary.packets, summary.bytes, summary.captured_bytes, summary.flows, summary.directional_flows];
+    let totals =
+        [summary.packets, summary.bytes, summary.captured_bytes, summary.flows, summary.directional_flows];
     assert_eq!(totals, ["frames", "bytes", "cap_bytes", "biflows", "flows"].map(fact));
     let mix = summary.protocols;
     let kinds = [mix.tcp, mix.udp, mix.sctp, mix.non_ip].map(|count| count.packets);

@@ -117,8 +117,7 @@ pub fn tallies<'a>(
     config: &Config,
     cores: usize,
 ) -> Vec<FlowTally> {
-    let mut instances: Vec<Core> =
-        (0..cores).map(|_| Core::try_new(config).expect("an instance")).collect();
+    let mut instances: Vec<Core> = (0..cores).map(|_| Core::try_new(config).expect("an instance")).collect();
     for sample in samples {
         let mut packet = sample.packet(&mut instances[0].frames);
         let core = HASHING.apply(&mut packet) as usize % cores;
@@ -129,7 +128,11 @@ pub fn tallies<'a>(
 }
 
 /// What `cores` instances found out together.
-pub fn metered<'a>(samples: impl IntoIterator<Item = &'a Sample>, config: &Config, cores: usize) -> FlowTally {
+pub fn metered<'a>(
+    samples: impl IntoIterator<Item = &'a Sample>,
+    config: &Config,
+    cores: usize,
+) -> FlowTally {
     tallies(samples, config, cores).into_iter().fold(FlowTally::default(), |mut all, tally| {
         all.merge(tally);
         all
