@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::{Check, Value, describe};
+use super::ignored;
 use super::nearest::suggest;
 
 /// Faults in one part after which its reading is given up.
@@ -29,7 +30,7 @@ pub(super) fn read<T>(
     for _ in 0..MOST_FAULTS {
         let error = match configure(Spanned::new(span.clone(), DeValue::Table(table.clone()))) {
             Ok(read) => {
-                let ignored = report_ignored(check, whose, &table, configure);
+                let ignored = ignored::report(check, whose, &table, span, configure);
                 return (left_out.is_empty() && !ignored).then_some(read);
             }
             Err(error) => error,
@@ -82,45 +83,6 @@ where
         DeValue::Array(items) => written(Box::new(items.iter()) as Box<dyn Iterator<Item = _>>, at),
         _ => None,
     }
-}
-
-/// A type that does not deny unknown keys would let misspelt ones pass. Whether it looks at a key is found
-/// out by giving it values that nothing but "ignored" accepts.
-fn report_ignored<T>(
-    check: &mut Check<'_>,
-    whose: &str,
-    table: &DeTable<'_>,
-    configure: Configure<'_, T>,
-) -> bool {
-    let mut any = false;
-    for key in table.keys() {
-        if absurd(key.span()).into_iter().all(|value| accepts(table, key, value, configure)) {
-            check.error(key.span(), format!("unknown key {:?} in {whose}: nothing reads it", key.get_ref()));
-            any = true;
-        }
-    }
-    any
-}
-
-fn accepts<'t, T>(
-    table: &DeTable<'t>,
-    key: &Spanned<std::borrow::Cow<'t, str>>,
-    value: Value<'t>,
-    configure: Configure<'_, T>,
-) -> bool {
-    let mut table = table.clone();
-    table.insert(key.clone(), value);
-    configure(Spanned::new(key.span(), DeValue::Table(table))).is_ok()
-}
-
-/// A number of 128 bits, and a table with a strange key.
-fn absurd(span: Range<usize>) -> Vec<Value<'static>> {
-    let parse = |text| DeTable::parse(text).ok().and_then(|table| table.into_inner().remove("v"));
-    ["v = 340282366920938463463374607431768211455", "v = { \"\\u0001\" = \"\\u0001\" }"]
-        .into_iter()
-        .filter_map(parse)
-        .map(|value| Spanned::new(span.clone(), value.into_inner()))
-        .collect()
 }
 
 /// The field a "missing field" message is about.

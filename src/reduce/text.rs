@@ -19,7 +19,7 @@ use units::{decimal, percent, seconds, thousands};
 /// Letters of a core's bar.
 const BAR: usize = 24;
 /// Lines of an application's tally that are shown; the JSON has all.
-const TALLY_LINES: usize = 40;
+const TALLY_LINES: usize = 60;
 
 /// The whole report. Every line ends with a newline; sections with nothing to say are left out.
 pub fn render(report: &Report) -> String {

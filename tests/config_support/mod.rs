@@ -36,12 +36,24 @@ pub enum Mode {
     Careful,
 }
 
+/// A table in a list, lax too.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rule {
+    /// A number.
+    pub port: u16,
+}
+
 /// Keys of `lax`, whose author forgot to deny unknown ones.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LaxConfig {
     /// A number.
     pub depth: u8,
+    /// Any values at all.
+    pub any: std::collections::BTreeMap<String, toml::Value>,
+    /// Tables.
+    pub rules: Vec<Rule>,
 }
 
 macro_rules! application {
