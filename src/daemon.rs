@@ -80,7 +80,12 @@ impl Daemon {
 
     /// Adds a driver: its keys are a `C`, its port is what `new` makes of them.
     #[must_use]
-    pub fn driver<C, P>(mut self, name: &'static str, about: &'static str, new: fn(C) -> anyhow::Result<P>) -> Daemon
+    pub fn driver<C, P>(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        new: fn(C) -> anyhow::Result<P>,
+    ) -> Daemon
     where
         C: serde::de::DeserializeOwned + serde::Serialize + Default + Clone + Send + Sync + 'static,
         P: Port + 'static,
@@ -131,11 +136,11 @@ impl Daemon {
         let kind = RunKind { clock: Clock::manual(), digest: true, measure_every: MEASURE_EVERY_SIMULATED };
         let rate = clock::Rate::measure(5_000_000);
         let mut built = topology::build(&mut plan.wiring, &plan.budget, &kind)?;
-        let stop = stop_on_signals()?;
+        let stop = StopFlag::new()?;
         let mut progress = progress::Progress::new(options.progress, &built.published);
         let outcome = replay::simulate(&mut built.workers, || {
             progress.tick();
-            stop.load(Ordering::Relaxed)
+            stop.is_raised()
         });
         let mut results: Vec<_> =
             std::mem::take(&mut built.workers).into_iter().map(crate::worker::Worker::finish).collect();
@@ -146,13 +151,33 @@ impl Daemon {
     }
 }
 
-/// A flag that SIGINT and SIGTERM raise; a second one ends the process at once.
-fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone())
-            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
-            .context("cannot watch for signals")?;
+/// A flag that SIGINT and SIGTERM raise, for as long as this lives; a second one ends the process at once.
+struct StopFlag {
+    raised: Arc<AtomicBool>,
+    handlers: Vec<signal_hook::SigId>,
+}
+
+impl StopFlag {
+    fn new() -> anyhow::Result<StopFlag> {
+        let mut flag = StopFlag { raised: Arc::default(), handlers: Vec::new() };
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            let ends = signal_hook::flag::register_conditional_shutdown(signal, 1, flag.raised.clone());
+            flag.handlers.push(ends.context("cannot watch for signals")?);
+            let raises = signal_hook::flag::register(signal, flag.raised.clone());
+            flag.handlers.push(raises.context("cannot watch for signals")?);
+        }
+        Ok(flag)
     }
-    Ok(stop)
+
+    fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for StopFlag {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            signal_hook::low_level::unregister(handler);
+        }
+    }
 }

@@ -43,7 +43,7 @@ impl Application for Drop {
             "app.drop.share = {}: expected a share of 0.0 to 1.0",
             config.share
         );
-        let below = (config.share < 1.0).then(|| (config.share * 18_446_744_073_709_551_616.0) as u64);
+        let below = (config.share < 1.0).then_some((config.share * 18_446_744_073_709_551_616.0) as u64);
         Ok(Drop { below, seed: build.seed(), sequence: (build.core().index() as u64) << 48 })
     }
 
@@ -53,9 +53,11 @@ impl Application for Drop {
             burst.decide_all(Verdict::Drop(Reason::POLICY));
             return;
         };
-        burst.decide(|packet| {
-            if self.draw(packet) < below { Verdict::Drop(Reason::POLICY) } else { Verdict::Pass }
-        });
+        burst.decide(
+            |packet| {
+                if self.draw(packet) < below { Verdict::Drop(Reason::POLICY) } else { Verdict::Pass }
+            },
+        );
     }
 
     fn tally(self) {}

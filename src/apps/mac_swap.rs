@@ -20,7 +20,8 @@ impl Application for MacSwap {
     type Tally = ();
     const READS: Reads = Reads::Ethernet;
     const DECIDES: bool = true;
-    const ABOUT: &'static str = "exchanges the Ethernet addresses and sends every packet back out of the port it came in by";
+    const ABOUT: &'static str =
+        "exchanges the Ethernet addresses and sends every packet back out of the port it came in by";
 
     fn new(_: &MacSwapConfig, _: &mut Build<'_>) -> anyhow::Result<Self> {
         Ok(MacSwap)

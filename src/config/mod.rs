@@ -6,7 +6,7 @@
 //! 2. `overrides`: `--set` and its like, laid over the file.
 //! 3. `check`: values of the right kind, and every fault found on the way.
 //! 4. `dataplane` and `cores`, `ports`, `pipelines`, `apps`: the four parts.
-//! 5. `part`: what a driver or an application reads by its own type.
+//! 5. `part`: what a driver or an application reads by its own type; `ignored`: what that type passes over.
 //! 6. `effective`: all of it as it holds, with the defaults filled in; `keys`: what can be said at all.
 //!
 //! A configuration is checked as a whole before anything is opened or mapped: [`Config::load`] gives every
@@ -18,6 +18,7 @@ mod cores;
 mod dataplane;
 mod effective;
 mod error;
+mod ignored;
 mod keys;
 mod nearest;
 mod overrides;

@@ -6,7 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::check::{Check, Value};
+use super::check::{Check, Value, describe};
+use super::ignored;
 use super::nearest::suggest;
 
 /// Faults in one part after which its reading is given up.
@@ -29,7 +30,7 @@ pub(super) fn read<T>(
     for _ in 0..MOST_FAULTS {
         let error = match configure(Spanned::new(span.clone(), DeValue::Table(table.clone()))) {
             Ok(read) => {
-                let ignored = report_ignored(check, whose, &table, configure);
+                let ignored = ignored::report(check, whose, &table, span, configure);
                 return (left_out.is_empty() && !ignored).then_some(read);
             }
             Err(error) => error,
@@ -37,12 +38,13 @@ pub(super) fn read<T>(
         let at = error.span().unwrap_or(span.clone());
         let Some((key, key_span)) = culprit(&table, &at) else {
             if !missing(error.message()).is_some_and(|field| left_out.iter().any(|key| key == field)) {
-                check.error(at, in_words(error.message(), None, whose));
+                check.error(at, in_words(error.message(), None, whose, None));
             }
             return None;
         };
         let at = if error.span().is_some() { at } else { key_span };
-        check.error(at, in_words(error.message(), Some(&key), whose));
+        let found = written(table.values(), &at).map(describe);
+        check.error(at, in_words(error.message(), Some(&key), whose, found));
         table.remove(key.as_str());
         left_out.push(key);
     }
@@ -66,43 +68,21 @@ fn covers(value: &Value<'_>, at: &Range<usize>) -> bool {
         }
 }
 
-/// A type that does not deny unknown keys would let misspelt ones pass. Whether it looks at a key is found
-/// out by giving it values that nothing but "ignored" accepts.
-fn report_ignored<T>(
-    check: &mut Check<'_>,
-    whose: &str,
-    table: &DeTable<'_>,
-    configure: Configure<'_, T>,
-) -> bool {
-    let mut any = false;
-    for key in table.keys() {
-        if absurd(key.span()).into_iter().all(|value| accepts(table, key, value, configure)) {
-            check.error(key.span(), format!("unknown key {:?} in {whose}: nothing reads it", key.get_ref()));
-            any = true;
-        }
+/// The value that is written at a span.
+fn written<'v, 't>(
+    mut values: impl Iterator<Item = &'v Value<'t>>,
+    at: &Range<usize>,
+) -> Option<&'v DeValue<'t>>
+where
+    't: 'v,
+{
+    let found = values.find(|value| covers(value, at))?;
+    match found.get_ref() {
+        value if found.span() == *at => Some(value),
+        DeValue::Table(table) => written(Box::new(table.values()) as Box<dyn Iterator<Item = _>>, at),
+        DeValue::Array(items) => written(Box::new(items.iter()) as Box<dyn Iterator<Item = _>>, at),
+        _ => None,
     }
-    any
-}
-
-fn accepts<'t, T>(
-    table: &DeTable<'t>,
-    key: &Spanned<std::borrow::Cow<'t, str>>,
-    value: Value<'t>,
-    configure: Configure<'_, T>,
-) -> bool {
-    let mut table = table.clone();
-    table.insert(key.clone(), value);
-    configure(Spanned::new(key.span(), DeValue::Table(table))).is_ok()
-}
-
-/// A number of 128 bits, and a table with a strange key.
-fn absurd(span: Range<usize>) -> Vec<Value<'static>> {
-    let parse = |text| DeTable::parse(text).ok().and_then(|table| table.into_inner().remove("v"));
-    ["v = 340282366920938463463374607431768211455", "v = { \"\\u0001\" = \"\\u0001\" }"]
-        .into_iter()
-        .filter_map(parse)
-        .map(|value| Spanned::new(span.clone(), value.into_inner()))
-        .collect()
 }
 
 /// The field a "missing field" message is about.
@@ -116,7 +96,7 @@ pub(super) fn quoted(message: &str) -> Vec<&str> {
 }
 
 /// serde's message in the words of a configuration.
-fn in_words(message: &str, key: Option<&str>, whose: &str) -> String {
+fn in_words(message: &str, key: Option<&str>, whose: &str, value: Option<String>) -> String {
     if let Some(field) = missing(message) {
         return format!("{whose} needs the key {field:?}");
     }
@@ -136,7 +116,8 @@ fn in_words(message: &str, key: Option<&str>, whose: &str) -> String {
     match message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: ")) {
         Some(rest) => match rest.rsplit_once(", expected ") {
             Some((found, expected)) => {
-                format!("{prefix}expected {}, found {}", kind(expected), found.replace('`', ""))
+                let found = value.unwrap_or_else(|| found.replace('`', ""));
+                format!("{prefix}expected {}, found {found}", kind(expected))
             }
             None => format!("{prefix}{rest}"),
         },

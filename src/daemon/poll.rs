@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::progress::Progress;
-use super::{reduce, start, stop_on_signals};
+use super::{StopFlag, reduce, start};
 use crate::clock::{self, Clock};
 use crate::reduce::Report;
 use crate::topology::{self, Built, Plan, RunKind};
@@ -28,7 +28,7 @@ pub(super) fn run(
     for_ns: Option<u64>,
     progress: bool,
 ) -> anyhow::Result<Report> {
-    let stop = stop_on_signals()?;
+    let stop = StopFlag::new()?;
     let mut built = topology::build(&mut plan.wiring, &plan.budget, kind)?;
     let seats: Vec<_> = plan.wiring.cores.iter().map(|seat| seat.cpu).collect();
     let workers = std::mem::take(&mut built.workers);
@@ -38,7 +38,9 @@ pub(super) fn run(
         let (barrier, idle) = (barrier.clone(), plan.wiring.idle);
         let name = format!("mnvkd-{}", worker.id.index());
         let body = move || poll(worker, cpu, idle, &barrier);
-        threads.push(thread::Builder::new().name(name).spawn(body).context("a core's thread cannot be started")?);
+        threads.push(
+            thread::Builder::new().name(name).spawn(body).context("a core's thread cannot be started")?,
+        );
     }
     barrier.wait();
     let started_ns = clock::monotonic_ns();
@@ -50,7 +52,7 @@ pub(super) fn run(
         let all = |test: fn(&Published) -> bool| built.published.iter().all(|core| test(core));
         let ended = all(|core| core.ended.load(Ordering::Acquire));
         let gone = built.published.iter().any(|core| core.gone.load(Ordering::Acquire));
-        if ended || gone || stop.load(Ordering::Relaxed) || over(clock::monotonic_ns()) {
+        if ended || gone || stop.is_raised() || over(clock::monotonic_ns()) {
             break;
         }
     }
@@ -80,7 +82,8 @@ struct Polled {
 
 /// The body of a core's thread.
 fn poll(mut worker: Worker, cpu: Option<usize>, idle: IdlePolicy, barrier: &Barrier) -> Polled {
-    let pin_error = cpu.and_then(|cpu| ffi::affinity::pin_current_thread(cpu).err()).map(|error| error.to_string());
+    let pin_error =
+        cpu.and_then(|cpu| ffi::affinity::pin_current_thread(cpu).err()).map(|error| error.to_string());
     let published = worker.published.clone();
     let mut idler = Idler::new(idle);
     barrier.wait();

@@ -7,7 +7,8 @@ use crate::packet::{Reason, Reasons};
 use crate::pipeline::StageCost;
 use crate::pipeline::registry::AnyTally;
 use crate::reduce::report::{
-    BooksReport, CoreReport, DigestReport, InputTotals, PagesReport, PortReport, RateReport, Report, StageReport,
+    BooksReport, CoreReport, DigestReport, InputTotals, PagesReport, PortReport, RateReport, Report,
+    StageReport,
 };
 use crate::reduce::{Books, OutputDigest, REGIME_NAMES, TallyHasher};
 use crate::topology::{Built, Plan, RunKind};
@@ -24,12 +25,15 @@ pub(super) fn report(
 ) -> Report {
     let mut notes = built.notes;
     let mut errors = Vec::new();
-    notes.extend(built.ports.iter().flat_map(|(name, port)| {
-        port.notes().into_iter().map(move |note| format!("port {name:?}: {note}"))
-    }));
+    notes.extend(
+        built.ports.iter().flat_map(|(name, port)| {
+            port.notes().into_iter().map(move |note| format!("port {name:?}: {note}"))
+        }),
+    );
     check(&mut results, &mut errors);
     let (tallies, tally_digest) = tallies(plan, &mut results, &mut notes, &mut errors);
-    let (rate, received) = (rates(&results, rate), results.iter().map(|result| result.books.received).sum::<u64>());
+    let (rate, received) =
+        (rates(&results, rate), results.iter().map(|result| result.books.received).sum::<u64>());
     debug_assert!(rate.packets_per_second >= 0.0 || received == 0);
     Report {
         mode,
@@ -189,15 +193,16 @@ fn tallies(
 }
 
 fn stages(results: &[CoreResult]) -> Vec<StageReport> {
-    let mut merged: Vec<(String, &'static str, StageCost)> = Vec::new();
-    for (position, result) in results.iter().enumerate() {
-        let all = result.stages.iter().flat_map(|(pipeline, costs)| costs.iter().map(move |cost| (pipeline, cost)));
-        for (i, (pipeline, (stage, cost))) in all.enumerate() {
-            match merged.get_mut(i) {
-                Some((_, _, sum)) => sum.merge(cost),
-                None if position == 0 => merged.push((pipeline.to_string(), stage, cost.clone())),
-                None => {}
-            }
+    let Some((first, others)) = results.split_first() else { return Vec::new() };
+    let mut merged: Vec<(String, &str, StageCost)> = first
+        .stages
+        .iter()
+        .map(|(pipeline, stage, cost)| (pipeline.to_string(), *stage, cost.clone()))
+        .collect();
+    for other in others {
+        // Every core runs the same chains, in the same order.
+        for ((_, _, sum), (_, _, cost)) in merged.iter_mut().zip(&other.stages) {
+            sum.merge(cost);
         }
     }
     merged

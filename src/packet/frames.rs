@@ -53,17 +53,17 @@ impl Frames {
     /// Frames that can be acquired now.
     #[inline]
     pub fn available(&self) -> usize {
-        self.pool.available() as usize
+        self.pool.available()
     }
 
     /// Frames of the pool that are not home.
     pub fn missing(&self) -> usize {
-        self.pool.missing() as usize
+        self.pool.missing()
     }
 
     /// Frames of the pool, home or not.
     pub fn total(&self) -> usize {
-        self.pool.frames() as usize
+        self.pool.frames()
     }
 
     #[inline]

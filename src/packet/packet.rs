@@ -3,7 +3,7 @@
 use hugepages::Frame;
 
 use super::ids::PortId;
-use super::layers::{Layers, LinkClass};
+use super::layers::{Layers, LinkClass, Network, Transport};
 use super::verdict::Reason;
 
 /// Bits of a frame's tag, beside the port in its low byte.
@@ -106,6 +106,36 @@ impl Packet {
     #[inline]
     pub fn layers(&self) -> Layers {
         self.layers
+    }
+
+    /// The packet from its (outer) network header on; empty where none was found.
+    #[inline]
+    pub fn network(&self) -> &[u8] {
+        match self.layers.network() {
+            Network::Ipv4 | Network::Ipv6 => {
+                self.data().get(self.layers.network_offset()..).unwrap_or_default()
+            }
+            Network::Unparsed | Network::Other => &[],
+        }
+    }
+
+    /// The packet from its transport header on; empty where none was found.
+    #[inline]
+    pub fn transport(&self) -> &[u8] {
+        match self.layers.transport() {
+            Transport::None => &[],
+            _ => self.data().get(self.layers.transport_offset()..).unwrap_or_default(),
+        }
+    }
+
+    /// The TCP flags (RFC 9293, section 3.1: FIN is bit 0, SYN bit 1, RST bit 2, ACK bit 4); `None` where
+    /// it is no TCP or the flags are cut off.
+    #[inline]
+    pub fn tcp_flags(&self) -> Option<u8> {
+        match self.layers.transport() {
+            Transport::Tcp => self.transport().get(13).copied(),
+            _ => None,
+        }
     }
 
     /// Flow hash by the pipeline's partition key, 0 where no application of it has one.

@@ -35,6 +35,10 @@ pub(crate) trait Configured: Send + Sync {
     fn finish(&self, tally: &dyn AnyTally) -> anyhow::Result<Vec<String>>;
 }
 
+/// Reads an application's part of the configuration, if there is one.
+pub(crate) type Configure =
+    fn(Option<toml::Spanned<toml::de::DeValue<'_>>>) -> Result<Box<dyn Configured>, toml::de::Error>;
+
 /// What is known of an application before its configuration is.
 #[derive(Clone)]
 pub struct Entry {
@@ -49,7 +53,7 @@ pub struct Entry {
     /// Does every packet get a verdict from it?
     pub decides: bool,
     pub(crate) defaults: fn() -> String,
-    pub(crate) configure: fn(Option<toml::Spanned<toml::de::DeValue<'_>>>) -> Result<Box<dyn Configured>, toml::de::Error>,
+    pub(crate) configure: Configure,
 }
 
 /// The applications a binary knows, by name.

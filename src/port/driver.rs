@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::Serialize;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::Port;
 
@@ -17,6 +18,10 @@ pub trait MakePort: Send + Sync {
     fn make(&self) -> anyhow::Result<Box<dyn Port>>;
 }
 
+/// Reads a port's keys.
+pub(crate) type Configure =
+    dyn Fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn MakePort>, toml::de::Error> + Send + Sync;
+
 /// A driver: what it is called, what it is, how its keys are read.
 #[derive(Clone)]
 pub struct Driver {
@@ -25,8 +30,7 @@ pub struct Driver {
     /// One line about it.
     pub about: &'static str,
     pub(crate) defaults: fn() -> String,
-    pub(crate) configure:
-        std::sync::Arc<dyn Fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn MakePort>, toml::de::Error> + Send + Sync>,
+    pub(crate) configure: Arc<Configure>,
 }
 
 /// The drivers a binary knows, by name.
@@ -47,7 +51,7 @@ impl Drivers {
             name,
             about,
             defaults: || toml::to_string(&C::default()).unwrap_or_default(),
-            configure: std::sync::Arc::new(move |part| {
+            configure: Arc::new(move |part| {
                 let config = C::deserialize(part.into_deserializer())?;
                 Ok(Box::new(Typed { config, new, port: PhantomData }))
             }),

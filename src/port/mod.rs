@@ -8,6 +8,7 @@ pub mod capture;
 pub mod driver;
 pub mod generator;
 pub mod null;
+mod swallow;
 
 use std::sync::Arc;
 
@@ -41,30 +42,6 @@ pub struct Arrival {
     pub ordinal: u64,
 }
 
-/// Bits of a packet's second order word that hold its ordinal; its link type is above them.
-const ORDINAL_BITS: u32 = 48;
-
-impl Arrival {
-    /// The order words ([`Packet::order`]) of the packet of this arrival, with its link type (a number of
-    /// the LINKTYPE registry, which says more than its class): of one meaning whatever port it came in by.
-    #[inline]
-    pub(crate) fn order(self, link_type: u16) -> [u64; 2] {
-        [self.time_ns, self.ordinal & ((1 << ORDINAL_BITS) - 1) | u64::from(link_type) << ORDINAL_BITS]
-    }
-}
-
-/// The link type in a packet's order words.
-#[inline]
-pub(crate) fn link_type(order: [u64; 2]) -> u16 {
-    (order[1] >> ORDINAL_BITS) as u16
-}
-
-/// The ordinal in a packet's order words.
-#[inline]
-pub(crate) fn ordinal(order: [u64; 2]) -> u64 {
-    order[1] & ((1 << ORDINAL_BITS) - 1)
-}
-
 /// Which arrivals a queue may deliver now: those at or before a time and below an ordinal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
@@ -92,7 +69,14 @@ pub trait Receive: Send {
     /// Appends up to `limit` packets to `into` (which has room for them), each in a frame of `frames`.
     /// Fewer, or none, when there are no more now, when `frames` ran out, or when `gate` is shut;
     /// that is no loss. `now_ns` is the run's clock, read once a turn.
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, now_ns: u64, gate: Gate) -> Moved;
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        now_ns: u64,
+        gate: Gate,
+    ) -> Moved;
 
     /// Will it ever bring anything again?
     fn supply(&self) -> Supply;
@@ -155,6 +139,22 @@ pub struct Queue {
 /// ports that spread their packets themselves, so that they do it as steering would.
 pub type Spread = Arc<dyn Fn(LinkClass, &[u8], u32) -> usize + Send + Sync>;
 
+/// A link layer by its number in the LINKTYPE registry (<https://www.tcpdump.org/linktypes.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What steering makes of it.
+    pub class: LinkClass,
+    /// LINKTYPE_ value.
+    pub number: u16,
+    /// Its name there, without the prefix.
+    pub name: &'static str,
+}
+
+impl Link {
+    /// Ethernet.
+    pub const ETHERNET: Link = Link { class: LinkClass::Ethernet, number: 1, name: "ETHERNET" };
+}
+
 /// What topology tells a port when it opens its queues.
 pub struct Opening {
     /// The port's own number.
@@ -169,6 +169,8 @@ pub struct Opening {
     pub name: String,
     /// Pages for memory the port needs beside the cores' arenas.
     pub pages: hugepages::PagePolicy,
+    /// Link layers of the ports whose packets are forwarded to this one.
+    pub carries: Vec<Link>,
     /// How to spread packets over the queues.
     pub spread: Spread,
     /// Simulated cores in virtual time: outputs are put in canonical order.
@@ -200,9 +202,9 @@ pub trait Port: Send {
     /// The largest packet it may bring, bytes: frames are made at least so large.
     fn largest_packet(&self) -> usize;
 
-    /// Link layers of the packets it brings, with a name for each, as far as it knows before the start.
-    fn links(&self) -> Vec<(LinkClass, String)> {
-        vec![(LinkClass::Ethernet, "1 (ETHERNET)".to_owned())]
+    /// Link layers of the packets it brings, as far as it knows before the start.
+    fn links(&self) -> Vec<Link> {
+        vec![Link::ETHERNET]
     }
 
     /// Does it bring packets / take packets? For the wiring check and picture.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gate, Moved, Opening, Port, Queue, Receive, Refusal, Supply, Transmit};
+use super::swallow::Swallow;
+use super::{Gate, Moved, Opening, Port, Queue, Receive, Supply};
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
 
@@ -75,7 +76,7 @@ impl Port for Null {
                     size: self.config.size,
                     left: share(queue),
                 })),
-                transmit: Some(Box::new(Sink)),
+                transmit: Some(Box::new(Swallow)),
             })
             .collect())
     }
@@ -90,7 +91,14 @@ struct Source {
 
 impl Receive for Source {
     #[inline]
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, now_ns: u64, _: Gate) -> Moved {
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        now_ns: u64,
+        _: Gate,
+    ) -> Moved {
         let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(limit);
         let port = self.port;
         let packets = frames.acquire_each(count, self.size, |frame| {
@@ -104,20 +112,5 @@ impl Receive for Source {
 
     fn supply(&self) -> Supply {
         if self.left == 0 { Supply::Ended } else { Supply::Open }
-    }
-}
-
-/// Ends every packet.
-struct Sink;
-
-impl Transmit for Sink {
-    #[inline]
-    fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
-        let mut moved = Moved { packets: packets.len() as u32, bytes: 0 };
-        frames.release_each(packets.drain(..).map(|packet| {
-            moved.bytes += packet.len() as u64;
-            packet.into_frame()
-        }));
-        (moved, None)
     }
 }

@@ -72,17 +72,36 @@ impl Meter {
         self.span = (now, now);
     }
 
-    /// A turn begins at `now` (cycles): the one before it ends, and is billed.
+    /// What went before `now` (cycles) is nobody's: other cores shared the thread.
     #[inline]
-    pub fn begin_turn(&mut self, now: u64, previous_busy: bool) {
+    pub fn resume(&mut self, now: u64) {
+        self.last_turn = now;
+    }
+
+    /// The turn that just ended is billed at `now` (cycles), for a core that shares its thread.
+    #[inline]
+    pub fn pause(&mut self, now: u64, busy: bool) {
         let spent = now.wrapping_sub(self.last_turn);
         self.last_turn = now;
-        if previous_busy {
+        self.bill(now, spent, busy);
+    }
+
+    #[inline]
+    fn bill(&mut self, now: u64, spent: u64, busy: bool) {
+        if busy {
             self.busy_cycles += spent;
             self.span.1 = now;
         } else {
             self.idle_cycles += spent;
         }
+    }
+
+    /// A turn begins at `now` (cycles): the one before it ends, and is billed.
+    #[inline]
+    pub fn begin_turn(&mut self, now: u64, previous_busy: bool) {
+        let spent = now.wrapping_sub(self.last_turn);
+        self.last_turn = now;
+        self.bill(now, spent, previous_busy);
         if self.until_sample == 0 {
             self.until_sample = self.every;
             self.sampling = true;

@@ -1,5 +1,7 @@
 //! What an application found out, and how the cores' findings become one.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -20,6 +22,22 @@ pub trait Tally: Default + Serialize + Send + 'static {
 
 impl Tally for () {
     fn merge(&mut self, (): ()) {}
+}
+
+/// A count: cores' counts add up.
+impl Tally for u64 {
+    fn merge(&mut self, other: u64) {
+        *self += other;
+    }
+}
+
+/// Counts by name (or any other key): counts of one key add up.
+impl<K: Ord + Serialize + Send + 'static> Tally for BTreeMap<K, u64> {
+    fn merge(&mut self, other: Self) {
+        for (key, count) in other {
+            *self.entry(key).or_default() += count;
+        }
+    }
 }
 
 /// The hash behind `digest.tally`: XXH3, 128 bits.

@@ -95,7 +95,7 @@ fn settle(workers: &mut [Worker]) -> bool {
 /// A panic in an application must not take the other cores' packets with it, see
 /// [`Worker::recover_from_panic`].
 fn turn(worker: &mut Worker) -> Activity {
-    catch_unwind(AssertUnwindSafe(|| worker.turn())).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| worker.turn_among_others())).unwrap_or_else(|_| {
         worker.recover_from_panic();
         Activity::Busy
     })

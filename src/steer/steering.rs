@@ -100,7 +100,12 @@ impl Steering {
         }
     }
 
-    fn part(packets: &mut Packets, strangers: u64, table: &BucketTable, theirs: &mut impl FnMut(CoreId, Packet)) {
+    fn part(
+        packets: &mut Packets,
+        strangers: u64,
+        table: &BucketTable,
+        theirs: &mut impl FnMut(CoreId, Packet),
+    ) {
         let mut mine = Packets::new();
         for (i, packet) in packets.drain(..).enumerate() {
             match CoreId::new(usize::from(table.core_of(packet.hash()))) {

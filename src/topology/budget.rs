@@ -11,8 +11,9 @@ use crate::lane;
 pub const HEADROOM: u16 = 64;
 /// The smallest room a frame has: what a full Ethernet frame needs, and then some.
 const LEAST_ROOM: usize = 1920;
-/// Frames a core gets unless configured, where they fit.
+/// Frames a core gets unless configured: so many, or as many as make up this many bytes, where they fit.
 const USUAL_FRAMES: u32 = 2048;
+const USUAL_POOL_BYTES: u32 = 16 << 20;
 /// Frames a core needs at least: a few bursts in every place a packet can be.
 const LEAST_FRAMES: u32 = 256;
 
@@ -35,7 +36,8 @@ impl Budget {
     pub fn of(wiring: &Wiring) -> anyhow::Result<Budget> {
         let largest = wiring.ports.iter().map(|seat| seat.port.largest_packet()).max().unwrap_or(0);
         let room = u32::try_from(largest.max(LEAST_ROOM).next_multiple_of(64))?;
-        let wanted = wiring.frames.unwrap_or(USUAL_FRAMES);
+        let usual = (USUAL_POOL_BYTES / room).clamp(LEAST_FRAMES, USUAL_FRAMES);
+        let wanted = wiring.frames.unwrap_or(usual);
         let least = wiring.frames.unwrap_or(LEAST_FRAMES);
         let mut frames = wanted;
         loop {
@@ -96,6 +98,12 @@ impl fmt::Display for Budget {
         for (what, size) in &self.lines {
             writeln!(f, "    {what:width$}  {:>10}", bytes(*size as u64))?;
         }
-        write!(f, "    {:width$}  {:>10}  of {} a core", "total", bytes(self.total() as u64), bytes(self.limit))
+        write!(
+            f,
+            "    {:width$}  {:>10}  of {} a core",
+            "total",
+            bytes(self.total() as u64),
+            bytes(self.limit)
+        )
     }
 }

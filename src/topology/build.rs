@@ -157,8 +157,13 @@ fn seal(arenas: Vec<Arena>, notes: &mut Vec<String>) -> (PageSize, Option<String
     let mut obtained = None::<(PageSize, Option<String>)>;
     for (core, sealed) in arenas.into_iter().map(Arena::seal).enumerate() {
         notes.extend(sealed.node_reason.map(|reason| format!("core {core}: {reason}")));
-        notes.extend(sealed.lock_reason.filter(|_| core == 0).map(|reason| format!("memory is not locked: {reason}")));
-        if obtained.as_ref().is_none_or(|(size, _)| sealed.obtained.bytes() <= size.bytes() && sealed.reason.is_some()) {
+        notes.extend(
+            sealed.lock_reason.filter(|_| core == 0).map(|reason| format!("memory is not locked: {reason}")),
+        );
+        if obtained
+            .as_ref()
+            .is_none_or(|(size, _)| sealed.obtained.bytes() <= size.bytes() && sealed.reason.is_some())
+        {
             obtained = Some((sealed.obtained, sealed.reason));
         }
     }
@@ -173,6 +178,7 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
     for number in 0..wiring.ports.len() {
         let id = PortId::new(number).ok_or_else(|| anyhow::anyhow!("more than {} ports", PortId::LIMIT))?;
         let split = wiring.pipelines.iter().find(|p| p.from.contains(&id)).map_or(by_flow, |p| p.split);
+        let carries = carried_to(wiring, id);
         let (seed, pages, cores) = (wiring.seed, wiring.pages, wiring.cores.len());
         let seat = &mut wiring.ports[number];
         let opening = Opening {
@@ -182,12 +188,27 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
             seed,
             name: seat.name.clone(),
             pages,
+            carries,
             spread: spread(split, table.clone(), seat.queues),
             virtual_time: kind.clock.is_virtual(),
         };
-        opened.push(seat.port.open(&opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?);
+        opened
+            .push(seat.port.open(&opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?);
     }
     Ok(opened)
+}
+
+/// Link layers of the ports whose packets are forwarded to `port`.
+fn carried_to(wiring: &Wiring, port: PortId) -> Vec<crate::port::Link> {
+    let mut links = Vec::new();
+    for (from, _) in wiring.pipelines.iter().flat_map(|p| p.routes.pairs()).filter(|(_, to)| *to == port) {
+        for link in wiring.ports[from.index()].port.links() {
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+    }
+    links
 }
 
 fn spread(split: Hashing, table: BucketTable, queues: usize) -> crate::port::Spread {
@@ -239,7 +260,7 @@ fn egress_of(
         queue.name_reasons(reasons);
         // The first queue of a port on this core is the one it sends by; a second one has no other use here.
         if !matches!(egress[port.index()], Egress::Own(_)) {
-            egress[port.index()] = Egress::Own(OwnQueue::new(queue, &ports[port.index()].name));
+            egress[port.index()] = Egress::Own(Box::new(OwnQueue::new(queue, &ports[port.index()].name)));
         }
     }
     egress

@@ -105,7 +105,9 @@ impl Plan {
         let cores = self.wiring.cores.len();
         let of_port = |seat: &PortSeat| {
             let name = seat.name.clone();
-            (0..seat.queues).filter(move |queue| queue % cores == core).map(move |queue| format!("{name}.{queue}"))
+            (0..seat.queues)
+                .filter(move |queue| queue % cores == core)
+                .map(move |queue| format!("{name}.{queue}"))
         };
         self.wiring.ports.iter().flat_map(of_port).collect()
     }
@@ -124,7 +126,8 @@ fn seats(config: &Config, notes: &mut Vec<String>) -> anyhow::Result<(Vec<CoreSe
         _ => vec![None; count],
     };
     let crowded = count > allowed.len();
-    let idle = config.dataplane.idle.unwrap_or(if crowded { IdlePolicy::Yield } else { IdlePolicy::Adaptive });
+    let idle =
+        config.dataplane.idle.unwrap_or(if crowded { IdlePolicy::Yield } else { IdlePolicy::Adaptive });
     if crowded {
         notes.push(format!(
             "{MORE_CORES}: {count} cores share {} CPUs, none is pinned, idle cores {}; expect less of each",
@@ -132,19 +135,28 @@ fn seats(config: &Config, notes: &mut Vec<String>) -> anyhow::Result<(Vec<CoreSe
             match idle {
                 IdlePolicy::Yield => "yield",
                 IdlePolicy::Adaptive => "yield and sleep",
-                IdlePolicy::Spin | IdlePolicy::Pause => "do not yield, as configured: they take time from each other",
+                IdlePolicy::Spin | IdlePolicy::Pause =>
+                    "do not yield, as configured: they take time from each other",
             }
         ));
     }
-    let seat = |cpu: &Option<usize>| CoreSeat { cpu: *cpu, node: cpu.and_then(ffi::affinity::numa_node_of_cpu) };
+    let seat =
+        |cpu: &Option<usize>| CoreSeat { cpu: *cpu, node: cpu.and_then(ffi::affinity::numa_node_of_cpu) };
     Ok((cpus.iter().map(seat).collect(), idle))
 }
 
 fn wire_pipelines(wiring: &mut Wiring, config: &Config, registry: &Registry) -> anyhow::Result<()> {
-    let numbers: BTreeMap<&str, PortId> =
-        config.ports.iter().enumerate().filter_map(|(i, port)| Some((port.name.as_str(), PortId::new(i)?))).collect();
+    let numbers: BTreeMap<&str, PortId> = config
+        .ports
+        .iter()
+        .enumerate()
+        .filter_map(|(i, port)| Some((port.name.as_str(), PortId::new(i)?)))
+        .collect();
     let number = |name: &str| {
-        numbers.get(name).copied().ok_or_else(|| anyhow::anyhow!("no port {name:?}: at most {} ports", PortId::LIMIT))
+        numbers
+            .get(name)
+            .copied()
+            .ok_or_else(|| anyhow::anyhow!("no port {name:?}: at most {} ports", PortId::LIMIT))
     };
     for pipeline in &config.pipelines {
         let from = pipeline.from.iter().map(|name| number(name)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -154,7 +166,8 @@ fn wire_pipelines(wiring: &mut Wiring, config: &Config, registry: &Registry) -> 
         }
         let mut stages = Vec::with_capacity(pipeline.stages.len());
         for stage in &pipeline.stages {
-            let (Some(entry), Some(configured)) = (registry.get(stage), config.apps.get(stage.as_str())) else {
+            let (Some(entry), Some(configured)) = (registry.get(stage), config.apps.get(stage.as_str()))
+            else {
                 anyhow::bail!("pipeline {:?}: no application {stage:?} is registered", pipeline.name);
             };
             stages.push((entry.clone(), configured.clone()));
@@ -173,10 +186,13 @@ impl fmt::Display for Plan {
             let chain: Vec<&str> = pipeline.stages.iter().map(|(entry, _)| entry.name).collect();
             for (i, port) in pipeline.from.iter().enumerate() {
                 let seat = &wiring.ports[port.index()];
-                let joint = if i == 0 { format!("─▶ {}", chain.join(" ─▶ ")) } else { "─┘".to_owned() };
+                let joint =
+                    if i == 0 { format!("─▶ {}", chain.join(" ─▶ ")) } else { "─┘".to_owned() };
                 write!(f, "  {} ×{} {joint}", seat.name, seat.queues)?;
                 match pipeline.routes.paired(*port) {
-                    Some(to) => writeln!(f, "  (forward: {} ─▶ {})", seat.name, wiring.ports[to.index()].name)?,
+                    Some(to) => {
+                        writeln!(f, "  (forward: {} ─▶ {})", seat.name, wiring.ports[to.index()].name)?
+                    }
                     None => writeln!(f)?,
                 }
             }

@@ -20,7 +20,7 @@ pub fn drivers() -> Drivers {
 pub fn applications() -> Registry {
     let mut registry = Registry::default();
     registry.register::<apps::Drop>("drop");
-    registry.register::<apps::flow_meter::FlowMeter>("flow-meter");
+    registry.register::<apps::FlowMeter>("flow-meter");
     registry.register::<apps::Forward>("forward");
     registry.register::<apps::MacSwap>("mac-swap");
     registry.register::<apps::Sink>("sink");

@@ -92,7 +92,8 @@ impl Wiring {
     ) -> anyhow::Result<()> {
         self.check_links(name, &from, &stages)?;
         self.check_directions(name, &from, &routes)?;
-        let keys: Vec<(&str, PartitionKey)> = stages.iter().map(|(entry, _)| (entry.name, entry.key)).collect();
+        let keys: Vec<(&str, PartitionKey)> =
+            stages.iter().map(|(entry, _)| (entry.name, entry.key)).collect();
         let cores = self.cores.len();
         let key = match derive(&keys) {
             Ok(key) => key,
@@ -102,7 +103,8 @@ impl Wiring {
         };
         let reads = stages.iter().map(|(entry, _)| entry.reads).max().unwrap_or(Reads::Nothing);
         let keyed = Hashing { key, seed: self.seed };
-        let by_flow = Hashing { key: if key == PartitionKey::None { PartitionKey::FiveTuple } else { key }, ..keyed };
+        let by_flow =
+            Hashing { key: if key == PartitionKey::None { PartitionKey::FiveTuple } else { key }, ..keyed };
         let steering = if key == PartitionKey::None && (cores == 1 || self.queues_are_cores(&from)) {
             if reads == Reads::Headers { Steering::Parse } else { Steering::Direct }
         } else if cores == 1 {
@@ -119,7 +121,14 @@ impl Wiring {
                 last.name
             ));
         }
-        self.pipelines.push(PipelineSeat { name: name.into(), from, routes, stages, steering, split: by_flow });
+        self.pipelines.push(PipelineSeat {
+            name: name.into(),
+            from,
+            routes,
+            stages,
+            steering,
+            split: by_flow,
+        });
         Ok(())
     }
 
@@ -135,11 +144,11 @@ impl Wiring {
     ) -> anyhow::Result<()> {
         for port in from {
             let port = &self.ports[port.index()];
-            for (class, link) in port.port.links() {
+            for link in port.port.links() {
                 let refuses = |reads: Reads| match reads {
                     Reads::Nothing => false,
-                    Reads::Ethernet => class != LinkClass::Ethernet,
-                    Reads::Headers => class == LinkClass::Opaque,
+                    Reads::Ethernet => link.class != LinkClass::Ethernet,
+                    Reads::Headers => link.class == LinkClass::Opaque,
                 };
                 if let Some((entry, _)) = stages.iter().find(|(entry, _)| refuses(entry.reads)) {
                     let needs = if entry.reads == Reads::Ethernet {
@@ -148,9 +157,11 @@ impl Wiring {
                         "reads headers, and mnvkd parses Ethernet, raw IP, Linux SLL, SLL2 and null/loopback"
                     };
                     anyhow::bail!(
-                        "pipeline {name:?}: port {:?} brings packets of link type {link}; application {:?} {needs}; \
+                        "pipeline {name:?}: port {:?} brings packets of link type {} ({}); application {:?} {needs}; \
                          such packets can only be counted or copied (sink, drop, forward)",
                         port.name,
+                        link.number,
+                        link.name,
                         entry.name
                     );
                 }
@@ -170,7 +181,11 @@ impl Wiring {
         }
         for (_, to) in routes.pairs() {
             let port = &self.ports[to.index()];
-            anyhow::ensure!(port.port.directions().1, "pipeline {name:?}: port {:?} takes no packets", port.name);
+            anyhow::ensure!(
+                port.port.directions().1,
+                "pipeline {name:?}: port {:?} takes no packets",
+                port.name
+            );
         }
         Ok(())
     }

@@ -86,7 +86,9 @@ impl Idler {
             PAUSE_AFTER..YIELD_AFTER => std::hint::spin_loop(),
             YIELD_AFTER..SLEEP_AFTER => std::thread::yield_now(),
             _ if pending => std::thread::yield_now(),
-            turns => ffi::time::sleep_ns(u64::from(turns - SLEEP_AFTER + 1).saturating_mul(1_000).min(LONGEST_SLEEP_NS)),
+            turns => ffi::time::sleep_ns(
+                u64::from(turns - SLEEP_AFTER + 1).saturating_mul(1_000).min(LONGEST_SLEEP_NS),
+            ),
         }
     }
 }

@@ -76,8 +76,8 @@ pub struct CoreResult {
     pub meter: Meter,
     /// Digest of what it transmitted, where asked for.
     pub digest: Option<OutputDigest>,
-    /// By pipeline: its name and its stages' costs.
-    pub stages: Vec<(Arc<str>, Vec<(&'static str, StageCost)>)>,
+    /// By pipeline and stage, in order: pipeline, application, cost.
+    pub stages: Vec<(Arc<str>, &'static str, StageCost)>,
     /// What applications found out, by name, in the order of pipelines and chains.
     pub(crate) tallies: Vec<(&'static str, Box<dyn AnyTally>)>,
     /// Frames of its pool that did not come home; 0, or something is wrong with mnvkd.

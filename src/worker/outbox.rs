@@ -31,7 +31,7 @@ impl PortCount {
 /// How packets leave by one port from this core.
 pub(crate) enum Egress {
     /// By a queue this core owns.
-    Own(OwnQueue),
+    Own(Box<OwnQueue>),
     /// Through the lane to the core that owns the queue.
     Through(CoreId),
     /// Not at all: the port takes no packets.
@@ -97,8 +97,13 @@ impl Outbox {
             Some(Egress::Own(own)) if own.pending.is_empty() => {
                 let count = &mut self.counts[port.index()];
                 self.stirred = true;
-                let refusal =
-                    own.sender.transmit(burst.packets_mut(), &mut self.frames, count, &mut self.books, &mut self.digest);
+                let refusal = own.sender.transmit(
+                    burst.packets_mut(),
+                    &mut self.frames,
+                    count,
+                    &mut self.books,
+                    &mut self.digest,
+                );
                 if !burst.is_empty() {
                     debug_assert_eq!(refusal, Some(Refusal::Full));
                     std::mem::swap(&mut own.pending, burst.packets_mut());
@@ -132,7 +137,14 @@ impl Outbox {
                     match self.drop_record {
                         None => self.frames.release(packet.into_frame()),
                         Some(port) => {
-                            record_drop(packet, reason, port, &mut self.egress, &mut self.lanes, &mut self.frames);
+                            record_drop(
+                                packet,
+                                reason,
+                                port,
+                                &mut self.egress,
+                                &mut self.lanes,
+                                &mut self.frames,
+                            );
                         }
                     }
                 }
@@ -157,7 +169,9 @@ impl Outbox {
             |packet| {
                 let port = packet.port();
                 match egress.get_mut(port.index()) {
-                    Some(Egress::Own(own)) if packet.dropped().is_some() => own.sender.queue.record_drop(packet, frames),
+                    Some(Egress::Own(own)) if packet.dropped().is_some() => {
+                        own.sender.queue.record_drop(packet, frames)
+                    }
                     Some(Egress::Own(own)) => own.enqueue(packet, port, frames, counts, books, digest),
                     _ => {
                         books.drop_packets(Reason::NO_ROUTE, 1);

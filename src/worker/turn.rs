@@ -53,6 +53,14 @@ impl Worker {
         if busy { Activity::Busy } else { Activity::Idle }
     }
 
+    /// A turn of a core that shares its thread with others: only the turn itself is billed.
+    pub fn turn_among_others(&mut self) -> Activity {
+        self.meter.resume(clock::cycles());
+        let activity = self.turn();
+        self.meter.pause(clock::cycles(), activity == Activity::Busy);
+        activity
+    }
+
     /// Receives a burst, steers it, runs the pipeline over what is for this core.
     #[inline]
     fn receive(&mut self, intake: usize, context: &Context) -> bool {
@@ -267,14 +275,12 @@ impl Worker {
         let mut tallies = Vec::new();
         let mut stages = Vec::new();
         for pipeline in self.pipelines {
-            let mut costs = Vec::new();
             for link in pipeline.chain.links {
-                costs.push((link.name, link.cost));
+                stages.push((pipeline.name.clone(), link.name, link.cost));
                 if !self.poisoned {
                     tallies.push((link.name, link.stage.into_tally()));
                 }
             }
-            stages.push((pipeline.name, costs));
         }
         CoreResult {
             core: self.id,

@@ -53,6 +53,7 @@ impl Rig {
         let mut port = Generator::new(config).unwrap();
         let count = how.queues;
         let opening = Opening {
+            carries: Vec::new(),
             id: PortId::new(0).unwrap(),
             cores: count,
             queues: count,

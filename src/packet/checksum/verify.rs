@@ -55,6 +55,7 @@ pub fn states(bytes: &[u8], layers: Layers, wire_len: u32) -> (Option<ChecksumSt
 }
 
 /// State of the outer IPv4 header's checksum (RFC 791 section 3.1); `None` if it is not IPv4.
+#[inline]
 pub fn ipv4_header_state(bytes: &[u8], layers: Layers) -> Option<ChecksumState> {
     if layers.network() != Network::Ipv4 {
         return None;
@@ -62,13 +63,22 @@ pub fn ipv4_header_state(bytes: &[u8], layers: Layers) -> Option<ChecksumState> 
     let header = ipv4_header(bytes, layers.network_offset());
     let unsound = matches!(layers.malformed(), Some(Malformed::BadHeaderLength | Malformed::BadTotalLength));
     Some(match header {
-        Some(header) if !unsound => match sum(header) {
+        Some(header) if !unsound => match header_sum(header) {
             0xffff => ChecksumState::Good,
             _ if header[10] == 0 && header[11] == 0 => ChecksumState::OffloadPartial,
             _ => ChecksumState::Bad,
         },
         _ => ChecksumState::Unverifiable,
     })
+}
+
+/// The sum of an IPv4 header; most are of 20 bytes, and a sum of a known length has no loop.
+#[inline]
+fn header_sum(header: &[u8]) -> u16 {
+    match header.as_array::<20>() {
+        Some(plain) => sum(plain),
+        None => sum(header),
+    }
 }
 
 /// The IPv4 header at `offset`, options and all: 20 bytes at least.
@@ -81,6 +91,7 @@ pub(super) fn ipv4_header(bytes: &[u8], offset: usize) -> Option<&[u8]> {
 
 /// State of the outer TCP (RFC 9293 section 3.1) or UDP (RFC 768) checksum; `None` if it is
 /// neither.
+#[inline]
 pub fn transport_state(bytes: &[u8], layers: Layers, wire_len: u32) -> Option<ChecksumState> {
     if layers.is_fragment() {
         return Some(ChecksumState::Unverifiable);
@@ -125,6 +136,7 @@ pub(super) struct Covered {
 
 impl Covered {
     /// `None` if the bytes are not all there or the lengths contradict each other.
+    #[inline]
     pub(super) fn of(bytes: &[u8], layers: Layers, wire_len: u32) -> Option<Covered> {
         let start = layers.transport_offset();
         let (end, addresses) = datagram(bytes, layers, extent::whole(bytes, wire_len))?;
@@ -138,10 +150,11 @@ impl Covered {
         };
         // Length in 32 bits (RFC 8200 section 8.1); in IPv4's 16 bits the upper half is 0.
         let lengths = add((len >> 16) as u16, len as u16);
-        let pseudo = add(add(sum(addresses), lengths), protocol);
+        let pseudo = add(add(addresses, lengths), protocol);
         Some(Covered { start, end: start + len, pseudo, udp })
     }
 
+    #[inline]
     fn state(self, bytes: &[u8], field: usize) -> ChecksumState {
         let segment = bytes.get(self.start..self.end).unwrap_or_default();
         match extent::be16(segment, field) {
@@ -154,20 +167,21 @@ impl Covered {
     }
 }
 
-/// End of the datagram and both of its addresses; `None` if the addresses are not the ones the
+/// End of the datagram and the sum of both of its addresses; `None` if the addresses are not the ones the
 /// checksum covers.
-fn datagram(bytes: &[u8], layers: Layers, whole: usize) -> Option<(usize, &[u8])> {
+#[inline]
+fn datagram(bytes: &[u8], layers: Layers, whole: usize) -> Option<(usize, u16)> {
     let offset = layers.network_offset();
     match layers.network() {
         Network::Ipv4 => {
             let header = ipv4_header(bytes, offset)?;
             let total = extent::be16(header, 2)?;
-            Some((ipv4_end(offset, total, whole), header.get(12..20)?))
+            Some((ipv4_end(offset, total, whole), sum(header.get(12..)?.first_chunk::<8>()?)))
         }
         Network::Ipv6 => {
             let header = bytes.get(offset..)?.first_chunk::<IPV6_HEADER>()?;
             let chain = ipv6_chain(bytes, offset, header);
-            if chain.rerouted { None } else { Some((chain.end, header.get(8..)?)) }
+            if chain.rerouted { None } else { Some((chain.end, sum(header.last_chunk::<32>()?))) }
         }
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ffi::file::FileBytes;
 
-use super::{Damage, LinkType, Position, Reader, Survey};
+use super::{Damage, Format, LinkType, Position, Reader, Survey};
 use crate::packet::layers::LinkClass;
 
 /// One capture file, surveyed.
@@ -14,6 +14,7 @@ pub(super) struct Input {
     pub(super) path: PathBuf,
     pub(super) bytes: FileBytes,
     pub(super) start: Position,
+    pub(super) format: Format,
     pub(super) survey: Survey,
 }
 
@@ -49,6 +50,11 @@ impl Inputs {
         self.files.iter().map(|file| file.survey.largest_record).max().unwrap_or(0)
     }
 
+    /// Are all files pcap in microseconds?
+    pub(super) fn in_microseconds(&self) -> bool {
+        !self.files.is_empty() && self.files.iter().all(|file| file.format == Format::PcapMicros)
+    }
+
     /// The first damage, with its file.
     pub(super) fn damage(&self) -> Option<(&Path, Damage)> {
         self.files.iter().find_map(|file| Some((file.path.as_path(), file.survey.damage?)))
@@ -69,9 +75,10 @@ impl Input {
         use anyhow::Context as _;
         let bytes = FileBytes::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
         let refused = || format!("{}: refused", path.display());
-        let start = Reader::open(&bytes).with_context(refused)?.position();
+        let reader = Reader::open(&bytes).with_context(refused)?;
+        let (start, format) = (reader.position(), reader.format());
         let survey = Survey::of(&bytes).with_context(refused)?;
-        Ok(Input { path: path.to_owned(), bytes, start, survey })
+        Ok(Input { path: path.to_owned(), start, format, survey, bytes })
     }
 }
 
@@ -84,7 +91,7 @@ pub(super) struct Next {
     pub(super) wire_len: u32,
     pub(super) time_ns: u64,
     pub(super) link: LinkClass,
-    pub(super) link_type: u16,
+    pub(super) link_number: u16,
 }
 
 /// Walks the records of all files in the order they arrived: by time between files, in file order
@@ -151,7 +158,6 @@ fn step(inputs: &Inputs, shift_ns: u64, file: usize, cursor: &mut Position) -> O
         wire_len: record.wire_len,
         time_ns: record.time_ns.saturating_add(shift_ns),
         link: record.link.class(),
-        // Both formats have 16 bits for it.
-        link_type: record.link.0 as u16,
+        link_number: record.link.0 as u16,
     })
 }

@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use arrayvec::ArrayVec;
-
 use super::bytes::padded_to_four;
 
 /// The most bytes of a comment or a name that are kept: what fits an option.
@@ -45,12 +43,13 @@ impl<W: Write> Output<W> {
         self.put(&ZEROS[..padded_to_four(bytes.len()) - bytes.len()])
     }
 
-    /// Up to eight words, least significant byte first, in one write.
-    pub(super) fn put_words(&mut self, words: &[u32]) -> io::Result<()> {
-        let bytes: ArrayVec<u8, 32> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.put(&bytes)
+    /// Words, least significant byte first, in one write.
+    #[inline]
+    pub(super) fn put_words<const N: usize>(&mut self, words: &[u32; N]) -> io::Result<()> {
+        self.put(words.map(u32::to_le_bytes).as_flattened())
     }
 
+    #[inline]
     pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         self.written += bytes.len() as u64;

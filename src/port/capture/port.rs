@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Inputs;
 use super::receive::{FileQueue, ReelQueue, Share};
-use super::transmit::{FileWriter, STEP_CAPACITY, Swallow};
+use super::transmit::{FileWriter, STEP_CAPACITY};
 use super::{FileFormat, LinkType, PortLabel, Writer};
 use crate::packet::Reasons;
-use crate::packet::layers::LinkClass;
-use crate::port::{InputReport, Opening, Port, Queue, Receive, Transmit};
+use crate::port::swallow::Swallow;
+use crate::port::{InputReport, Link, Opening, Port, Queue, Receive, Transmit};
 
 /// Bytes gathered before a file is written to.
-const WRITE_BUFFER: usize = 1 << 18;
+const WRITE_BUFFER: usize = 1 << 16;
 
 /// One file or several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +50,8 @@ pub struct CaptureConfig {
     pub file: Option<FileList>,
     /// File to write. Without it what is sent is counted and digested, and goes nowhere.
     pub out: Option<PathBuf>,
-    /// Format of `out`; by default pcapng for `.pcapng`, pcap for the rest.
+    /// Format of `out`; by default pcapng for `.pcapng`, else pcap: in microseconds where all that is read is, in
+    /// nanoseconds otherwise.
     pub format: Option<OutFormat>,
     /// Write dropped packets to `out` too, the reason as a comment (pcapng).
     pub drop_comments: bool,
@@ -129,17 +130,31 @@ impl Capture {
             Some(OutFormat::Pcap) => FileFormat::PcapNanos,
             Some(OutFormat::PcapUs) => FileFormat::PcapMicros,
             Some(OutFormat::Pcapng) => FileFormat::Pcapng,
-            None => FileFormat::of_path(out).unwrap_or(FileFormat::PcapNanos),
+            None if FileFormat::of_path(out) == Some(FileFormat::Pcapng) => FileFormat::Pcapng,
+            // What was read in microseconds needs no more: forwarding gives the very same file.
+            None if self.inputs.in_microseconds() => FileFormat::PcapMicros,
+            None => FileFormat::PcapNanos,
         })
     }
 
-    /// Link types packets sent out of this port may have: those of its own files, else Ethernet.
-    fn out_links(&self) -> Vec<LinkType> {
-        if self.inputs.links.is_empty() { vec![LinkType(1)] } else { self.inputs.links.clone() }
+    /// Link types packets sent out of this port may have: those of its own files and of the ports that are
+    /// forwarded to it.
+    fn out_links(&self, opening: &Opening) -> Vec<LinkType> {
+        let mut links = self.inputs.links.clone();
+        for link in &opening.carries {
+            let link = LinkType(u32::from(link.number));
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        if links.is_empty() {
+            links.push(LinkType::ETHERNET);
+        }
+        links
     }
 
     fn writer(&self, path: &Path, format: FileFormat, opening: &Opening) -> anyhow::Result<FileWriter> {
-        let links = self.out_links();
+        let links = self.out_links(opening);
         let labels: Vec<PortLabel<'_>> =
             links.iter().map(|link| PortLabel { name: &opening.name, link: *link }).collect();
         let file = File::create(path).with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -188,8 +203,13 @@ impl Port for Capture {
         self.inputs.largest() as usize
     }
 
-    fn links(&self) -> Vec<(LinkClass, String)> {
-        self.inputs.links.iter().map(|link| (link.class(), link.to_string())).collect()
+    fn links(&self) -> Vec<Link> {
+        let of = |link: &LinkType| Link {
+            class: link.class(),
+            number: link.0 as u16,
+            name: link.name().unwrap_or("not registered"),
+        };
+        self.inputs.links.iter().map(of).collect()
     }
 
     fn directions(&self) -> (bool, bool) {
@@ -267,7 +287,10 @@ impl Port for Capture {
                     notes.push(format!("{}: {count} {what}", file.path.display()));
                 }
             };
-            note(survey.nonmonotonic, "packets are older than the one before them: they keep their times and their places");
+            note(
+                survey.nonmonotonic,
+                "packets are older than the one before them: they keep their times and their places",
+            );
             note(survey.out_of_range_times, "times are out of range and were normalised");
             note(survey.absent_times, "packets have no time");
             note(survey.empty_records, "records hold no byte: they are received, but never transmitted");

@@ -9,6 +9,17 @@ use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
 use crate::port::{Arrival, Gate, Moved, Receive, Spread, Supply};
 
+/// A packet's order words: when it arrived, and its ordinal with the link type beneath it, which nothing else
+/// of a packet tells exactly.
+fn order(arrival: Arrival, link: u16) -> [u64; 2] {
+    [arrival.time_ns, arrival.ordinal << 16 | u64::from(link)]
+}
+
+/// The link type in a packet's order words.
+pub(super) fn link_number(order: [u64; 2]) -> u16 {
+    order[1] as u16
+}
+
 /// Which packets a queue takes.
 #[derive(Clone)]
 pub(super) struct Share {
@@ -32,8 +43,8 @@ pub(super) struct FileQueue {
     /// Loops still to do after this one; `None` is endless.
     loops_left: Option<u64>,
     loops_done: u64,
-    /// Was there any packet of its share?
-    found_any: bool,
+    /// Has this pass over the files brought anything yet?
+    taken: bool,
     /// The record at the front, with its arrival.
     front: Option<(Next, Arrival)>,
     arrival: Arrival,
@@ -41,14 +52,13 @@ pub(super) struct FileQueue {
 
 impl FileQueue {
     pub(super) fn new(port: PortId, inputs: Arc<Inputs>, share: Share, loops: Option<u64>) -> FileQueue {
-        let empty = inputs.packets() == 0;
         let mut queue = FileQueue {
             port,
             walk: Walk::new(inputs),
             share,
-            loops_left: if empty { Some(0) } else { loops.map(|loops| loops.saturating_sub(1)) },
+            loops_left: loops.map(|loops| loops.saturating_sub(1)),
             loops_done: 0,
-            found_any: false,
+            taken: false,
             front: None,
             arrival: Arrival { time_ns: 0, ordinal: 0 },
         };
@@ -62,12 +72,14 @@ impl FileQueue {
         loop {
             match self.walk.next() {
                 Some(next) => {
-                    let arrival =
-                        Arrival { time_ns: self.arrival.time_ns.max(next.time_ns), ordinal: self.arrival.ordinal };
+                    let arrival = Arrival {
+                        time_ns: self.arrival.time_ns.max(next.time_ns),
+                        ordinal: self.arrival.ordinal,
+                    };
                     self.arrival = Arrival { ordinal: arrival.ordinal + 1, ..arrival };
                     if self.share.takes(&self.walk, &next) {
-                        self.found_any = true;
                         self.front = Some((next, arrival));
+                        self.taken = true;
                         return;
                     }
                 }
@@ -82,8 +94,8 @@ impl FileQueue {
 
     #[cold]
     fn start_over(&mut self) -> bool {
-        // What has no packet of this queue's share once has none the next time.
-        if !self.found_any {
+        // A pass that brought nothing of this queue's share will not bring anything next time either.
+        if !std::mem::take(&mut self.taken) {
             return false;
         }
         match &mut self.loops_left {
@@ -98,7 +110,14 @@ impl FileQueue {
 }
 
 impl Receive for FileQueue {
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, _now_ns: u64, gate: Gate) -> Moved {
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        _now_ns: u64,
+        gate: Gate,
+    ) -> Moved {
         let mut moved = Moved::default();
         while (moved.packets as usize) < limit
             && let Some((next, arrival)) = self.front
@@ -108,7 +127,7 @@ impl Receive for FileQueue {
             frame.bytes_mut().copy_from_slice(self.walk.bytes(&next));
             let mut packet = Packet::new(frame, self.port, next.link, next.time_ns);
             packet.set_wire_len(next.wire_len);
-            packet.set_order(arrival.order(next.link_type));
+            packet.set_order(order(arrival, next.link_number));
             into.push(packet);
             moved.packets += 1;
             moved.bytes += u64::from(next.len);
@@ -135,7 +154,7 @@ struct Entry {
     len: u32,
     wire_len: u32,
     link: LinkClass,
-    link_type: u16,
+    link_number: u16,
 }
 
 /// The packets of one queue, in memory in the order they will be received.
@@ -176,7 +195,7 @@ impl ReelQueue {
                     len: next.len,
                     wire_len: next.wire_len,
                     link: next.link,
-                    link_type: next.link_type,
+                    link_number: next.link_number,
                 });
                 total += u64::from(next.len).next_multiple_of(16);
             }
@@ -223,7 +242,14 @@ impl ReelQueue {
 }
 
 impl Receive for ReelQueue {
-    fn receive(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, _now_ns: u64, gate: Gate) -> Moved {
+    fn receive(
+        &mut self,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        _now_ns: u64,
+        gate: Gate,
+    ) -> Moved {
         if self.at == self.entries.len() && !self.rewind() {
             return Moved::default();
         }
@@ -240,7 +266,7 @@ impl Receive for ReelQueue {
             let time_ns = entry.time_ns.saturating_add(self.shift_ns);
             let mut packet = Packet::new(frame, self.port, entry.link, time_ns);
             packet.set_wire_len(entry.wire_len);
-            packet.set_order(arrival.order(entry.link_type));
+            packet.set_order(order(arrival, entry.link_number));
             into.push(packet);
             moved.packets += 1;
             moved.bytes += u64::from(entry.len);

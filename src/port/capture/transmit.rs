@@ -4,32 +4,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
+use super::receive::link_number;
 use super::{LinkType, Outgoing, Writer};
 use crate::packet::layers::LinkClass;
 use crate::packet::{BurstSize, Frames, Packet, Packets, Reason, Reasons};
-use crate::port::{self, Moved, Refusal, Transmit};
-
-/// Takes everything and writes nothing: a capture port without `out`.
-pub(super) struct Swallow;
-
-impl Transmit for Swallow {
-    fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
-        let mut moved = Moved::default();
-        while let Some(first) = packets.first() {
-            if first.len() == 0 {
-                return (moved, Some(Refusal::Never(Reason::EMPTY)));
-            }
-            // Taking whole runs keeps the order; a packet of no bytes is rare.
-            let run = packets.iter().position(|packet| packet.len() == 0).unwrap_or(packets.len());
-            for packet in packets.drain(..run) {
-                moved.packets += 1;
-                moved.bytes += packet.len() as u64;
-                frames.release(packet.into_frame());
-            }
-        }
-        (moved, None)
-    }
-}
+use crate::port::{Moved, Refusal, Transmit};
 
 /// Writes a capture file.
 pub(super) struct FileWriter {
@@ -47,17 +26,29 @@ pub(super) struct FileWriter {
     pub(super) reasons: Reasons,
 }
 
+/// The link type that packets of a class have where nobody says which exactly.
+fn usual_number(class: LinkClass) -> Option<u16> {
+    match class {
+        LinkClass::Ethernet => Some(1),
+        LinkClass::RawIp => Some(101),
+        LinkClass::LinuxSll => Some(113),
+        LinkClass::LinuxSll2 => Some(276),
+        LinkClass::Null => Some(0),
+        LinkClass::Opaque => None,
+    }
+}
+
 /// Packets of one step of virtual time that are put in order; a step brings at most a burst.
 pub(super) const STEP_CAPACITY: usize = 4 * BurstSize::MAX;
 
 impl FileWriter {
     /// The interface a packet is written to, by its link type.
     fn interface(&self, packet: &Packet) -> Option<usize> {
-        match packet.order().map(port::link_type) {
-            Some(own) => self.links.iter().position(|link| link.0 == u32::from(own)),
-            None if packet.link() == LinkClass::Opaque => None,
-            None => self.links.iter().position(|link| link.class() == packet.link()),
-        }
+        let number = match packet.order() {
+            Some(order) if link_number(order) != 0 || packet.link() == LinkClass::Null => link_number(order),
+            _ => usual_number(packet.link())?,
+        };
+        self.links.iter().position(|link| link.0 == u32::from(number))
     }
 
     /// Writes one packet, with the reason as a comment where it was dropped.
@@ -90,7 +81,7 @@ impl FileWriter {
     fn settle_step(&mut self, frames: &mut Frames) {
         let Some(mut step) = self.step.take() else { return };
         // Stable: packets one core sent for the same arrival stay in the order it sent them.
-        step.sort_by_key(|packet| packet.order().map(|order| (order[0], port::ordinal(order))));
+        step.sort_by_key(|packet| packet.order().map(|[time, place]| (time, place >> 16)));
         for packet in step.drain(..) {
             self.write(&packet);
             frames.release(packet.into_frame());
@@ -174,9 +165,10 @@ impl Transmit for FileWriter {
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
         self.settle_step(frames);
         if let Some(writer) = self.writer.take() {
-            let finished = writer.finish().map_err(|error| error.to_string()).and_then(|mut out| {
-                out.flush().map_err(|error| error.to_string())
-            });
+            let finished = writer
+                .finish()
+                .map_err(|error| error.to_string())
+                .and_then(|mut out| out.flush().map_err(|error| error.to_string()));
             if let Err(error) = finished {
                 self.error.get_or_insert(format!("{}: {error}", self.path.display()));
             }

@@ -43,7 +43,6 @@ mod ends;
 mod flow;
 mod mix;
 mod pace;
-mod sink;
 mod source;
 mod template;
 mod units;
@@ -62,6 +61,7 @@ use self::mix::Mix;
 use self::pace::Pace;
 use self::source::{NOT_STARTED, Schedule, Source};
 use self::template::Kind;
+use super::swallow::Swallow;
 use super::{Opening, Port, Queue};
 use crate::packet::layers::LinkClass;
 
@@ -184,7 +184,7 @@ impl Port for Generator {
         let all = self.config.flows;
         let queues = self.flows(opening, &mix).into_iter().map(|flows| Queue {
             receive: Some(Box::new(Source::new(opening.id, mix.clone(), schedule.clone(), all, flows))),
-            transmit: Some(Box::new(sink::Sink)),
+            transmit: Some(Box::new(Swallow)),
         });
         Ok(queues.collect())
     }

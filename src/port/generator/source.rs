@@ -28,8 +28,6 @@ pub(super) struct Schedule {
     pub(super) start: Arc<AtomicU64>,
 }
 
-/// The number of Ethernet in the LINKTYPE registry.
-const ETHERNET: u16 = 1;
 /// No call has come yet.
 pub(super) const NOT_STARTED: u64 = u64::MAX;
 
@@ -172,7 +170,7 @@ impl Source {
             into.push(if VIRTUAL {
                 let arrival = arrival(schedule, *all_flows, numbers[next], number);
                 let mut packet = Packet::new(frame, *port, LinkClass::Ethernet, arrival.time_ns);
-                packet.set_order(arrival.order(ETHERNET));
+                packet.set_order([arrival.time_ns, arrival.ordinal << 16]);
                 packet
             } else {
                 Packet::new(frame, *port, LinkClass::Ethernet, now_ns)
