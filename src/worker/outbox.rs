@@ -133,19 +133,20 @@ impl Outbox {
                 }
                 Verdict::Drop(_) | Verdict::Pass => {
                     let reason = reason_of(verdict);
-                    self.books.drop_packets(reason, 1);
                     match self.drop_record {
-                        None => self.frames.release(packet.into_frame()),
-                        Some(port) => {
-                            record_drop(
-                                packet,
-                                reason,
-                                port,
-                                &mut self.egress,
-                                &mut self.lanes,
-                                &mut self.frames,
-                            );
+                        None => {
+                            self.books.drop_packets(reason, 1);
+                            self.frames.release(packet.into_frame());
                         }
+                        Some(port) => record_drop(
+                            packet,
+                            reason,
+                            port,
+                            &mut self.egress,
+                            &mut self.lanes,
+                            &mut self.frames,
+                            &mut self.books,
+                        ),
                     }
                 }
             }
@@ -169,10 +170,10 @@ impl Outbox {
             |packet| {
                 let port = packet.port();
                 match egress.get_mut(port.index()) {
-                    Some(Egress::Own(own)) if packet.dropped().is_some() => {
-                        own.sender.queue.record_drop(packet, frames)
-                    }
-                    Some(Egress::Own(own)) => own.enqueue(packet, port, frames, counts, books, digest),
+                    Some(Egress::Own(own)) => match packet.dropped() {
+                        Some(reason) => own.sender.record_drop(packet, reason, frames, books),
+                        None => own.enqueue(packet, port, frames, counts, books, digest),
+                    },
                     _ => {
                         books.drop_packets(Reason::NO_ROUTE, 1);
                         frames.release(packet.into_frame());
@@ -271,8 +272,7 @@ impl Outbox {
     pub(crate) fn abandon(&mut self) {
         let Outbox { frames, lanes, egress, books, .. } = self;
         let mut end = |packet: Packet| {
-            // What was dropped already is counted already.
-            books.drop_packets(Reason::STOPPED, u64::from(packet.dropped().is_none()));
+            books.drop_packets(packet.dropped().unwrap_or(Reason::STOPPED), 1);
             frames.release(packet.into_frame());
         };
         lanes.abandon(&mut end);
@@ -291,7 +291,8 @@ fn reason_of(verdict: Verdict) -> Reason {
     }
 }
 
-/// Brings a dropped packet to the port that writes it down.
+/// Brings a dropped packet to the port that writes it down. It is counted there: until then it is in flight,
+/// and the run is not over.
 fn record_drop(
     mut packet: Packet,
     reason: Reason,
@@ -299,15 +300,19 @@ fn record_drop(
     egress: &mut [Egress],
     lanes: &mut Lanes,
     frames: &mut Frames,
+    books: &mut Books,
 ) {
     packet.mark_dropped(reason);
     match egress.get_mut(port.index()) {
-        Some(Egress::Own(own)) => own.sender.queue.record_drop(packet, frames),
+        Some(Egress::Own(own)) => own.sender.record_drop(packet, reason, frames, books),
         Some(Egress::Through(core)) => {
             packet.set_port(port);
             lanes.stage_egress(*core, packet);
         }
-        Some(Egress::Never) | None => frames.release(packet.into_frame()),
+        Some(Egress::Never) | None => {
+            books.drop_packets(reason, 1);
+            frames.release(packet.into_frame());
+        }
     }
 }
 
@@ -373,6 +378,13 @@ impl OwnQueue {
 }
 
 impl Sender {
+    /// Counts a dropped packet and lets the queue write it down.
+    fn record_drop(&mut self, packet: Packet, reason: Reason, frames: &mut Frames, books: &mut Books) {
+        books.drop_packets(reason, 1);
+        self.unflushed = true;
+        self.queue.record_drop(packet, frames);
+    }
+
     /// Offers packets to the queue until it has them all or is full; those it will never carry are dropped
     /// with its reason.
     #[inline]
