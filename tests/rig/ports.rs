@@ -1,8 +1,12 @@
 //! A port that takes packets only when it likes.
 #![allow(dead_code, reason = "every test uses its part")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use mnvkd::Daemon;
-use mnvkd::packet::{Frames, Packets, Reason};
+use mnvkd::packet::{Frames, Packet, Packets, Reason};
 use mnvkd::port::{Moved, Opening, Port, Queue, Refusal, Transmit};
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +22,20 @@ pub struct MoodyConfig {
     pub never: u64,
     /// Transmit queues.
     pub queues: usize,
+    /// Writes dropped packets down, slowly.
+    pub records: bool,
 }
 
 impl Default for MoodyConfig {
     fn default() -> Self {
-        MoodyConfig { takes: 64, refuses: 0, never: 0, queues: 1 }
+        MoodyConfig { takes: 64, refuses: 0, never: 0, queues: 1, records: false }
     }
 }
 
-struct Moody(MoodyConfig);
+struct Moody {
+    config: MoodyConfig,
+    recorded: Arc<AtomicU64>,
+}
 
 impl Port for Moody {
     fn driver(&self) -> &'static str {
@@ -34,7 +43,7 @@ impl Port for Moody {
     }
 
     fn queues(&self, _: usize) -> usize {
-        self.0.queues
+        self.config.queues
     }
 
     fn largest_packet(&self) -> usize {
@@ -45,6 +54,15 @@ impl Port for Moody {
         (false, true)
     }
 
+    fn records_drops(&self) -> bool {
+        self.config.records
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let count = self.recorded.load(Ordering::Relaxed);
+        if self.config.records { vec![format!("{count} drops written down")] } else { Vec::new() }
+    }
+
     fn describe(&self) -> String {
         "takes packets when it likes".to_owned()
     }
@@ -52,7 +70,12 @@ impl Port for Moody {
     fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>> {
         let queue = |_| Queue {
             receive: None,
-            transmit: Some(Box::new(MoodyQueue { config: self.0.clone(), calls: 0, seen: 0 })),
+            transmit: Some(Box::new(MoodyQueue {
+                config: self.config.clone(),
+                calls: 0,
+                seen: 0,
+                recorded: self.recorded.clone(),
+            })),
         };
         Ok((0..opening.queues).map(queue).collect())
     }
@@ -62,9 +85,16 @@ struct MoodyQueue {
     config: MoodyConfig,
     calls: u64,
     seen: u64,
+    recorded: Arc<AtomicU64>,
 }
 
 impl Transmit for MoodyQueue {
+    fn record_drop(&mut self, packet: Packet, frames: &mut Frames) {
+        std::thread::sleep(Duration::from_micros(20));
+        self.recorded.fetch_add(1, Ordering::Relaxed);
+        frames.release(packet.into_frame());
+    }
+
     fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
         self.calls += 1;
         let mut moved = Moved::default();
@@ -87,5 +117,7 @@ impl Transmit for MoodyQueue {
 
 /// Adds the driver `moody`.
 pub fn moody(daemon: Daemon) -> Daemon {
-    daemon.driver("moody", "takes packets when it likes", |config: MoodyConfig| Ok(Moody(config)))
+    daemon.driver("moody", "takes packets when it likes", |config: MoodyConfig| {
+        Ok(Moody { config, recorded: Arc::default() })
+    })
 }
