@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::swallow::Swallow;
-use super::{Gate, Moved, Opening, Port, Queue, Receive, Supply};
+use super::{Arrival, Gate, Moved, Opening, Port, Queue, Receive, Supply};
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
+
+/// Virtual time between two packets of the port, nanoseconds: a million packets a second, as of a generator.
+const GAP_NS: u64 = 1_000;
 
 /// Keys of a null port.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +78,8 @@ impl Port for Null {
                     port: opening.id,
                     size: self.config.size,
                     left: share(queue),
+                    due: opening.virtual_time.then_some(Arrival { time_ns: queue * GAP_NS, ordinal: queue }),
+                    queues,
                 })),
                 transmit: Some(Box::new(Swallow)),
             })
@@ -87,6 +92,31 @@ struct Source {
     port: PortId,
     size: u32,
     left: u64,
+    /// In virtual time: when the next packet arrives.
+    due: Option<Arrival>,
+    queues: u64,
+}
+
+impl Source {
+    /// What arrives until the gate shuts: in virtual time nothing may come for ever.
+    fn receive_due(&mut self, frames: &mut Frames, into: &mut Packets, limit: usize, gate: Gate) -> Moved {
+        let mut moved = Moved::default();
+        while (moved.packets as usize) < limit
+            && let Some(arrival) = self.next_arrival()
+            && gate.passes(arrival)
+            && let Some(frame) = frames.acquire(self.size as usize)
+        {
+            let mut packet = Packet::new(frame, self.port, LinkClass::Ethernet, arrival.time_ns);
+            packet.set_order([arrival.time_ns, arrival.ordinal << 16]);
+            into.push(packet);
+            moved.packets += 1;
+            moved.bytes += u64::from(self.size);
+            self.left -= u64::from(self.left != u64::MAX);
+            let ordinal = arrival.ordinal + self.queues;
+            self.due = Some(Arrival { time_ns: ordinal.saturating_mul(GAP_NS), ordinal });
+        }
+        moved
+    }
 }
 
 impl Receive for Source {
@@ -97,8 +127,11 @@ impl Receive for Source {
         into: &mut Packets,
         limit: usize,
         now_ns: u64,
-        _: Gate,
+        gate: Gate,
     ) -> Moved {
+        if self.due.is_some() {
+            return self.receive_due(frames, into, limit, gate);
+        }
         let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(limit);
         let port = self.port;
         let packets = frames.acquire_each(count, self.size, |frame| {
@@ -112,5 +145,9 @@ impl Receive for Source {
 
     fn supply(&self) -> Supply {
         if self.left == 0 { Supply::Ended } else { Supply::Open }
+    }
+
+    fn next_arrival(&mut self) -> Option<Arrival> {
+        self.due.filter(|_| self.left > 0)
     }
 }
