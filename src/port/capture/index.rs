@@ -46,7 +46,11 @@ impl Survey {
     ///
     /// [`Refusal`] where the file cannot be opened; damage further in is in [`Survey::damage`].
     pub fn of(file: &[u8]) -> Result<Self, Refusal> {
-        let mut reader = Reader::open(file)?;
+        Ok(Survey::of_rest(&mut Reader::open(file)?))
+    }
+
+    /// The same of what a reader has still before it.
+    pub fn of_rest(reader: &mut Reader<'_>) -> Self {
         let mut survey = Survey::default();
         while let Some(step) = reader.next_record() {
             match step {
@@ -55,7 +59,7 @@ impl Survey {
             }
         }
         survey.interfaces = reader.interfaces_described();
-        Ok(survey)
+        survey
     }
 
     /// From the first packet to the last, in nanoseconds: 0 where it runs backwards or has no times.

@@ -75,9 +75,11 @@ impl Input {
         use anyhow::Context as _;
         let bytes = FileBytes::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
         let refused = || format!("{}: refused", path.display());
-        let reader = Reader::open(&bytes).with_context(refused)?;
-        let (start, format) = (reader.position(), reader.format());
-        let survey = Survey::of(&bytes).with_context(refused)?;
+        let mut reader = Reader::open(&bytes).with_context(refused)?;
+        let (mut start, format) = (reader.position(), reader.format());
+        let survey = Survey::of_rest(&mut reader);
+        // Queues start here, on polling cores, and start over there.
+        start.learn(&reader.position());
         Ok(Input { path: path.to_owned(), start, format, survey, bytes })
     }
 }

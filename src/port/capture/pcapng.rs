@@ -33,9 +33,13 @@ struct Interface {
 #[derive(Clone, Debug)]
 pub(super) struct Section {
     order: ByteOrder,
+    /// Interfaces of all sections, in the order of their descriptions: those met so far, or more where
+    /// somebody has been further before.
     interfaces: Arc<Vec<Interface>>,
+    /// The first of this section's.
+    first: usize,
     /// Interfaces of all sections so far.
-    described: u32,
+    described: usize,
 }
 
 /// The byte-order magic and the version of a section header, as far as they are there.
@@ -69,12 +73,17 @@ impl SectionStart {
 impl Section {
     /// Before the first section header. Its byte order is never used: a section header brings its own.
     pub(super) fn before_first() -> Self {
-        Section { order: ByteOrder::Little, interfaces: Arc::default(), described: 0 }
+        Section { order: ByteOrder::Little, interfaces: Arc::default(), first: 0, described: 0 }
     }
 
     /// Interface descriptions met so far, in all sections.
     pub(super) fn described(&self) -> u32 {
-        self.described
+        u32::try_from(self.described).unwrap_or(u32::MAX)
+    }
+
+    /// Takes over the interfaces that a walk of the same file has met: walking it again allocates nothing.
+    pub(super) fn learn(&mut self, walked: &Section) {
+        self.interfaces = walked.interfaces.clone();
     }
 
     /// The next packet at or after `at` and where the block after it starts; nothing at the end.
@@ -134,7 +143,7 @@ impl Section {
     fn start(&mut self, block: &Block<'_>) -> Result<(), DamageKind> {
         let (_, rest) = block.fixed::<SECTION_FIXED_LEN>()?;
         options::check(self.order, rest)?;
-        self.interfaces = Arc::default();
+        self.first = self.described;
         Ok(())
     }
 
@@ -154,8 +163,10 @@ impl Section {
         }
         let link = LinkType(u32::from(self.order.u16_at::<0, 8>(fixed)));
         let snaplen = self.order.u32_at::<4, 8>(fixed);
-        Arc::make_mut(&mut self.interfaces).push(Interface { link, snaplen, clock });
-        self.described = self.described.saturating_add(1);
+        if self.described == self.interfaces.len() {
+            Arc::make_mut(&mut self.interfaces).push(Interface { link, snaplen, clock });
+        }
+        self.described += 1;
         Ok(())
     }
 
@@ -192,8 +203,9 @@ impl Section {
 
     #[inline]
     fn interface(&self, id: u32) -> Result<&Interface, DamageKind> {
-        let known = self.interfaces.len() as u32;
-        self.interfaces.get(id as usize).ok_or(DamageKind::UnknownInterface { interface: id, known })
+        let known = &self.interfaces[self.first..self.described];
+        let unknown = DamageKind::UnknownInterface { interface: id, known: known.len() as u32 };
+        known.get(id as usize).ok_or(unknown)
     }
 }
 

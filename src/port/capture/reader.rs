@@ -52,8 +52,22 @@ impl Position {
     /// Leaves nothing to be read; hands `last` through.
     #[cold]
     fn stop<'a>(&mut self, last: Option<Result<Record<'a>, Damage>>) -> Option<Result<Record<'a>, Damage>> {
-        self.state = State::Done { interfaces: self.interfaces_described() };
+        let interfaces = self.interfaces_described();
+        let before = std::mem::replace(&mut self.state, State::Done { interfaces, section: None });
+        if let State::Pcapng(met) = before {
+            self.state = State::Done { interfaces, section: Some(met) };
+        }
         last
+    }
+
+    /// Takes over what a walk of the same file, ended at `walked`, has found out of its interfaces: walking it
+    /// again from here allocates nothing.
+    pub fn learn(&mut self, walked: &Position) {
+        if let (State::Pcapng(section), State::Done { section: Some(met), .. }) =
+            (&mut self.state, &walked.state)
+        {
+            section.learn(met);
+        }
     }
 
     fn interfaces_described(&self) -> u32 {
@@ -61,7 +75,7 @@ impl Position {
             State::Pcap(_) => 1,
             State::Pcapng(section) => section.described(),
             State::Failed(_) => 0,
-            State::Done { interfaces } => *interfaces,
+            State::Done { interfaces, .. } => *interfaces,
         }
     }
 }
@@ -72,9 +86,10 @@ enum State {
     Pcapng(Section),
     /// Damage to be reported, then nothing more.
     Failed(Damage),
-    /// Past the end, or past damage; how many interfaces had been described by then.
+    /// Past the end, or past damage; how many interfaces had been described by then, and which.
     Done {
         interfaces: u32,
+        section: Option<Section>,
     },
 }
 
@@ -85,7 +100,8 @@ enum State {
 /// of interfaces a pcapng section describes, and never panics. After damage or the end it yields
 /// nothing more.
 ///
-/// A clone costs a reference count, so every queue may walk the same file with its own.
+/// A clone costs a reference count, so every queue may walk the same file with its own; once one has walked
+/// it all, the others need no table of their own ([`Position::learn`]).
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     file: &'a [u8],
