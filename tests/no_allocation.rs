@@ -1,0 +1,234 @@
+//! After start nothing allocates on a polling core. An allocator counts for every thread by itself; an
+//! application looks at its thread's count each time it is called.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use mnvkd::packet::Burst;
+use mnvkd::pipeline::{Application, Build, Context};
+use mnvkd::port::capture::FileFormat;
+use mnvkd::reduce::{Report, Tally};
+use serde::Serialize;
+
+mod rig;
+
+use rig::{How, Rec, Scratch, Setup, captures, udp, write_capture};
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, with a count of the calls of each thread, giving back included.
+struct Counting;
+
+fn count() {
+    // A thread that is ending has no count any more, and nobody asks.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+}
+
+// SAFETY: all it does beside counting, which allocates nothing, is what the system's allocator does.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps to the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: likewise.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: likewise.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Watches its core's thread between its first call and its latest.
+struct Watch {
+    core: usize,
+    bursts: u64,
+    first: u64,
+    latest: u64,
+}
+
+/// What a watch saw, by core: bursts, calls of the allocator.
+#[derive(Debug, Default, Serialize)]
+struct Seen(Vec<(usize, u64, u64)>);
+
+impl Tally for Seen {
+    fn merge(&mut self, other: Seen) {
+        self.0.extend(other.0);
+        self.0.sort_unstable();
+    }
+}
+
+impl Application for Watch {
+    type Config = ();
+    type Tally = Seen;
+
+    fn new((): &(), build: &mut Build<'_>) -> anyhow::Result<Watch> {
+        Ok(Watch { core: build.core().index(), bursts: 0, first: 0, latest: 0 })
+    }
+
+    fn process(&mut self, _: &mut Burst, _: &Context) {
+        self.latest = CALLS.get();
+        if self.bursts == 0 {
+            self.first = self.latest;
+        }
+        self.bursts += 1;
+    }
+
+    fn tally(self) -> Seen {
+        Seen(vec![(self.core, self.bursts, self.latest - self.first)])
+    }
+}
+
+/// An application that allocates, to show that the watch sees it.
+struct Waster;
+
+impl Application for Waster {
+    type Config = ();
+    type Tally = ();
+
+    fn new((): &(), _: &mut Build<'_>) -> anyhow::Result<Waster> {
+        Ok(Waster)
+    }
+
+    fn process(&mut self, burst: &mut Burst, _: &Context) {
+        std::hint::black_box(vec![0u8; burst.len()]);
+    }
+
+    fn tally(self) {}
+}
+
+fn watched(cores: usize) -> Setup {
+    Setup::new(cores).daemon(|daemon| daemon.register::<Watch>("watch").register::<Waster>("waster"))
+}
+
+/// What the watch saw: core, bursts, calls of the allocator.
+fn seen(report: &Report) -> Vec<(u64, u64, u64)> {
+    serde_json::from_value(report.tallies["watch"].clone()).unwrap()
+}
+
+/// Nothing was allocated on any core, and every core was called often enough to tell.
+fn assert_quiet(setup: &Setup, how: How) {
+    let report = setup.run(how);
+    let seen = seen(&report);
+    assert_eq!(seen.len(), report.cores);
+    for (core, bursts, calls) in seen {
+        assert!(bursts > 2, "core {core} was called {bursts} times: {how:?} {}", setup.text);
+        assert_eq!(
+            calls, 0,
+            "calls of the allocator on core {core} in {bursts} bursts: {how:?} {}",
+            setup.text
+        );
+    }
+}
+
+#[test]
+fn the_watch_sees_an_application_that_allocates() {
+    let setup = watched(2).port("load", "null", "count = 10000");
+    let report = setup.pipeline("main", &["load"], &[], &["watch", "waster", "sink"]).run(How::Threads);
+    for (core, bursts, calls) in seen(&report) {
+        assert_eq!(calls, 2 * (bursts - 1), "core {core}: a call to take and one to give back each burst");
+    }
+}
+
+#[test]
+fn nothing_allocates_under_endless_traffic() {
+    let keys = [
+        ("null", ""),
+        ("generator", "flows = 500\nsize = \"imix\"\nvlan-share = 0.2\nipv6-share = 0.3"),
+        ("generator", "flows = 500\nqueues = 1"),
+        ("generator", "flows = 500\nrate = \"200k\""),
+    ];
+    for (driver, keys) in keys {
+        let stages: &[&[&str]] = match driver {
+            "null" => &[&["watch", "mac-swap"], &["watch", "sink"], &["watch", "drop"]],
+            _ => &[&["watch", "flow-meter", "mac-swap"], &["watch", "flow-meter"], &["watch", "sink"]],
+        };
+        for stages in stages {
+            let setup = watched(2).port("load", driver, keys).pipeline("main", &["load"], &[], stages);
+            assert_quiet(&setup, How::RunFor(300));
+        }
+    }
+}
+
+fn sample(scratch: &Scratch, name: &str, format: FileFormat) -> std::path::PathBuf {
+    let path = scratch.path(name);
+    let made: Vec<Rec> = (0..3000).map(|n| udp((n % 40) as u16, n, u64::from(n) * 500)).collect();
+    write_capture(&path, format, &made);
+    path
+}
+
+#[test]
+fn nothing_allocates_while_captures_are_read_and_written() {
+    let scratch = Scratch::new();
+    let files = [
+        sample(&scratch, "in.pcap", FileFormat::PcapNanos),
+        sample(&scratch, "in.pcapng", FileFormat::Pcapng),
+    ];
+    let outs = [
+        String::new(),
+        format!("out = {:?}", scratch.path("out.pcap")),
+        format!("out = {:?}\ndrop-comments = true", scratch.path("out.pcapng")),
+    ];
+    for file in &files {
+        for preload in [false, true] {
+            for out in &outs {
+                for (stages, set) in
+                    [("flow-meter", "mac-swap"), ("drop", "forward")].into_iter().zip([0.0, 0.4])
+                {
+                    let keys = |loops: u32| format!("loop = {loops}\npreload = {preload}\n{out}");
+                    let setup = |loops| {
+                        watched(2)
+                            .set(format!("app.drop.share={set}"))
+                            .capture("file", file, &keys(loops))
+                            .pipeline("main", &["file"], &[], &["watch", stages.0, stages.1])
+                    };
+                    assert_quiet(&setup(3), How::Threads);
+                    if out.is_empty() {
+                        assert_quiet(&setup(0), How::RunFor(100));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_allocates_while_a_real_capture_is_read() {
+    let Some(dir) = captures() else { return };
+    let scratch = Scratch::new();
+    let out = scratch.path("out.pcapng");
+    // Many interfaces, several sections, interfaces described between packets.
+    let files = [
+        ("large_ndpi_interleaved.pcap", 1),
+        ("ndpi__sites.pcapng", 20),
+        ("ndpi__stun.pcap", 20),
+        ("ndpi__anydesk.pcapng", 20),
+    ];
+    for (name, loops) in files {
+        for preload in [false, true] {
+            let keys = format!("loop = {loops}\npreload = {preload}\nout = {out:?}");
+            let setup = watched(2).capture("file", &dir.join(name), &keys).pipeline(
+                "main",
+                &["file"],
+                &[],
+                &["watch", "flow-meter", "forward"],
+            );
+            assert_quiet(&setup, How::Threads);
+        }
+    }
+    // Three sections of either byte order; too few packets for more than one core.
+    let file = dir.join("pcapngtest__le_test202.pcapng");
+    let setup = watched(1).capture("file", &file, "loop = 200");
+    assert_quiet(&setup.pipeline("main", &["file"], &[], &["watch", "flow-meter", "sink"]), How::Threads);
+}
