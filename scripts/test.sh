@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The whole check: formatting, lints, tests, documentation, loom, live tests (as root), and the program itself.
-# Installs what it needs. The last line is `N passed, M failed`; the exit code says the same.
+# Installs what it needs. Every step is carried out whatever became of the others; a table says which
+# failed. The last line is `N passed, M failed`; the exit code says the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { printf '\n== %s  (%ss)\n' "$1" "$SECONDS"; }
 die() { printf 'test.sh: %s\n' "$1" >&2; exit 1; }
 
 root() { # run something as root, if that can be
@@ -12,21 +12,25 @@ root() { # run something as root, if that can be
   else die "needs root for: $* (run as root, or install sudo)"; fi
 }
 
-say "what is needed"
+# ---- what is needed
+
 if ! command -v cc >/dev/null 2>&1; then
   command -v apt-get >/dev/null 2>&1 || die "no C compiler (cc) to link with, and no apt-get to install one: install gcc"
+  echo "installing gcc, which Rust links with"
   root apt-get update -qq
-  root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev
+  root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc libc6-dev >/dev/null
 fi
 command -v cargo >/dev/null 2>&1 || die "no cargo: install Rust 1.95 or later (https://rustup.rs)"
 rust=$(rustc --version | cut -d' ' -f2)
-[ "$(printf '1.95.0\n%s\n' "$rust" | sort -V | head -n 1)" = 1.95.0 ] || die "Rust $rust is too old: 1.95 or later is needed"
+[ "$(printf '1.95.0\n%s\n' "${rust%%-*}" | sort -V | head -n 1)" = 1.95.0 ] || die "Rust $rust is too old: 1.95 or later is needed (rustup update stable)"
+cargo fmt --version >/dev/null 2>&1 || die "no rustfmt: rustup component add rustfmt"
+cargo clippy --version >/dev/null 2>&1 || die "no clippy: rustup component add clippy"
 printf 'rust %s, %s CPUs, user %s\n' "$rust" "$(nproc)" "$(id -un)"
 
 if [ -d ../shared/captures ]; then
   echo "captures: ../shared/captures"
   # Where the captures are, a test that does not find them is broken.
-  export MNVKD_REQUIRE_CAPTURES=1
+  export CI_REQUIRE_SHARED=1
 else
   echo "captures: ../shared/captures is not here; tests over real captures say so and are skipped"
 fi
@@ -39,39 +43,88 @@ else
   echo "live tests: skipped (not root)"
 fi
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# ---- what must be as it was: temporary files, reserved pages
 
-say "formatting"
-cargo fmt --all --check
+work=$(mktemp -d)
+export TMPDIR=$work
+log=$work/tests.log
+reserved() { grep -H . /sys/devices/system/node/node*/hugepages/hugepages-*/nr_hugepages 2>/dev/null || true; }
+reserved > "$work/reserved"
+leave() {
+  while IFS=: read -r pool pages; do
+    [ "$(cat "$pool")" = "$pages" ] && continue
+    echo "test.sh: $pool was $pages and is $(cat "$pool"): put back" >&2
+    echo "$pages" > "$pool" || echo "test.sh: it could not be put back" >&2
+  done < "$work/reserved"
+  rm -rf "$work"
+}
+trap leave EXIT
 
-say "lints"
-cargo clippy --quiet --workspace --all-targets -- -D warnings
+# ---- the steps
 
-say "tests"
-cargo test --workspace --no-fail-fast 2>&1 | tee "$log" | grep -vE '^test .* \.\.\. ok$|^$|^running ' || true
+table=() bad=0
+step() { # step NAME COMMAND...: its output, its time, a line in the table
+  local name=$1 start=$SECONDS rc=0
+  shift
+  printf '\n== %s  (at %ss)\n' "$name" "$start"
+  # `set -e` holds inside only where the command is no condition: so in a shell of its own.
+  set +e
+  (set -e; "$@")
+  rc=$?
+  set -e
+  local word=ok
+  [ $rc = 0 ] || { word="FAILED ($rc)"; bad=$((bad + 1)); }
+  table+=("$(printf '%-16s %5ss  %s' "$name" $((SECONDS - start)) "$word")")
+}
 
-say "loom"
-RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
-  cargo test -p mnvkd-hugepages --test loom --release 2>&1 | tee -a "$log" | tail -n 15
+lints() { cargo clippy --quiet --workspace --all-targets -- -D warnings; }
 
-say "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+tests() { # unit, integration, property and documentation tests
+  cargo test --workspace --no-fail-fast 2>&1 | tee -a "$log" | { grep -vE '^test .* \.\.\. ok$|^$|^running ' || true; }
+}
 
-say "the program"
-cargo build --quiet --release
-report=$(./target/release/mnvkd run --for 2s --json)
-case $report in
-  *'"unaccounted": 0'*) echo "run: every packet accounted for" ;;
-  *) printf '%s\n' "$report"; die "mnvkd run --for 2s: packets are unaccounted for" ;;
-esac
-./target/release/mnvkd check
+loom() {
+  RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
+    cargo test -p mnvkd-hugepages --test loom --release 2>&1 | tee -a "$log" | tail -n 15
+}
 
-say "done"
+documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps; }
+
+licences() {
+  if [ -f deny.toml ] && cargo deny --version >/dev/null 2>&1; then cargo deny --offline check licenses
+  else echo "skipped: cargo-deny or its deny.toml is not here"; fi
+}
+
+program() { # the README's command, for two seconds
+  cargo build --quiet --release
+  local report
+  report=$(timeout 20 ./target/release/mnvkd run --for 2s --json)
+  case $report in
+    *'"unaccounted": 0'*) echo "run: every packet accounted for" ;;
+    *) printf '%s\n' "$report"; echo "mnvkd run --for 2s: packets are unaccounted for"; return 1 ;;
+  esac
+  ./target/release/mnvkd check
+}
+
+: > "$log"
+step formatting cargo fmt --all --check
+step lints lints
+step tests tests
+step loom loom
+step documentation documentation
+step licences licences
+step program program
+
+# ---- the table
+
 passed=$(awk '/^test result:/ { p += $4 } END { print p + 0 }' "$log")
 failed=$(awk '/^test result:/ { f += $6 } END { print f + 0 }' "$log")
 suites=$(grep -c '^test result:' "$log" || true)
-broken=$(grep -cE '^error(\[|:)' "$log" || true)
-echo "$suites suites, $SECONDS s"
+grep -E '^test .* \.\.\. FAILED$' "$log" || true
+printf '\n'
+printf '%s\n' "${table[@]}"
+printf '%s suites, %s s\n' "$suites" "$SECONDS"
+[ "$suites" -gt 5 ] || { echo "test.sh: only $suites test suites ran" >&2; bad=$((bad + 1)); }
+[ $bad = 0 ] || echo "$bad of ${#table[@]} steps failed"
 echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$broken" = 0 ] && [ "$suites" -gt 5 ]
+[ $bad = 0 ] && [ "$failed" = 0 ]

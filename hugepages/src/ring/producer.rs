@@ -5,7 +5,12 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::block::{Block, Header, Slot};
+use crate::CACHE_LINE;
+use crate::prefetch;
 use crate::primitive::{Arc, Ordering};
+
+/// How many elements ahead of the next one a burst asks for the slots of, to write them later.
+const AHEAD: u32 = 64;
 
 /// The one producing end of a ring.
 pub struct Producer<T> {
@@ -116,7 +121,27 @@ impl<T> Producer<T> {
             slot.with_mut(|slot| unsafe { slot.write(MaybeUninit::new(element)) });
             publish.next = publish.next.wrapping_add(1);
         }
-        publish.next.wrapping_sub(first)
+        let pushed = publish.next.wrapping_sub(first);
+        drop(publish);
+        self.ask_ahead(pushed);
+        pushed
+    }
+
+    /// After a burst, takes the lines of as many slots, [`AHEAD`] of us, away from the consumer that read
+    /// them last: they are here when we come to write them. Only of slots that are known to be free:
+    /// of others the consumer still needs the lines.
+    #[inline(always)]
+    fn ask_ahead(&mut self, slots: u32) {
+        if self.known_free() < AHEAD + slots {
+            return;
+        }
+        let a_line = (CACHE_LINE / size_of::<T>().max(1)).max(1) as u32;
+        let first = self.next.wrapping_add(AHEAD);
+        for ahead in (0..slots).step_by(a_line as usize) {
+            let slot = (first.wrapping_add(ahead) & self.mask) as usize;
+            // Wrapping: no more than an address to hint at.
+            prefetch::for_writing(self.slots.as_ptr().wrapping_add(slot));
+        }
     }
 
     /// Elements in the ring: published and not yet taken.

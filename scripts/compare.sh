@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
+# ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores.
+# As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
+# well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
+#   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() { printf 'compare.sh: %s\n' "$1" >&2; exit 1; }
+say() { printf '# %s\n' "$1" >&2; }
+
+rounds=${ROUNDS:-3}
+each=${SECONDS_EACH:-3}
+anchors=$(realpath -m "${MNVKD_ANCHORS:-../shared/anchors}")
+capture=$(realpath -m "${MNVKD_CAPTURE:-../shared/captures/large_ndpi_interleaved.pcap}")
+json=no
+all=(mac-swap sink capture-meter capture-mac-swap lane two-cores)
+names=()
+for arg in "$@"; do
+  case $arg in
+    --json) json=yes ;;
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) [[ " ${all[*]} " = *" $arg "* ]] || die "no row named $arg; there are: ${all[*]}"; names+=("$arg") ;;
+  esac
+done
+[ ${#names[@]} -gt 0 ] || names=("${all[@]}")
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || die "ROUNDS=$rounds: expected a number from 1 up"
+
+peers=yes
+if [ ! -x "$anchors/testpmd-null.sh" ]; then peers=no; say "no peers at $anchors: ours alone"
+elif [ "$(id -u)" != 0 ]; then peers=no; say "not root: the peers cannot be run, ours alone"; fi
+# testpmd's main thread is on CPU 0 and forwards on CPU 1; so do we.
+cpus=$(nproc)
+cpu=$((cpus > 1 ? 1 : 0))
+[ "$cpus" -gt 1 ] || say "one CPU only: rows that need two are left out, and the peers are not run"
+[ "$cpus" -gt 1 ] || peers=no
+
+# ---- what must be as it was: hugepages, DPDK's files in them, the mount
+
+work=$(mktemp -d)
+pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+reserved=$(cat $pool 2>/dev/null || echo none)
+mounted=$(mountpoint -q /mnt/huge && echo yes || echo no)
+# DPDK leaves its pages in files when it ends, where they are nobody's and yet not free.
+forget() {
+  local file
+  for file in /mnt/huge/rtemap_*; do
+    [ -e "$file" ] || continue
+    flock --exclusive --nonblock "$file" rm -f "$file" || true
+  done
+}
+leave() {
+  rm -rf "$work"
+  [ $peers = yes ] || return 0
+  forget
+  [ "$mounted" = yes ] || umount /mnt/huge 2>/dev/null || true
+  [ "$reserved" = none ] || echo "$reserved" > $pool || true
+}
+trap leave EXIT
+trap 'exit 130' INT TERM
+
+if [ $peers = yes ] && [ "$reserved" != none ]; then
+  [ "$mounted" = no ] || forget
+  [ "$reserved" -ge 1024 ] || echo 1024 > $pool
+  got=$(cat $pool)
+  [ "$got" -ge 1024 ] || say "only $got of 1024 pages of 2 MB could be reserved: a peer may not start"
+fi
+
+# ---- ours
+
+say "building"
+cargo build --quiet --release
+cargo bench --quiet --no-run --bench lane
+mnvkd=$PWD/target/release/mnvkd
+
+config() { # config CORES PORTS STAGES [TO]: a file, and its name
+  local file
+  file=$(mktemp "$work/XXXXXX.toml")
+  cat > "$file" <<TOML
+[dataplane]
+cores = $1
+idle = "spin"
+burst = 32
+seed = 1
+pages = "prefer"
+arena = "256MiB"
+$2
+[[pipeline]]
+name = "p"
+from = ["in"]
+${4:+to = ["$4"]}
+stages = [$3]
+TOML
+  echo "$file"
+}
+null_in='[[port]]
+name = "in"
+driver = "null"
+size = 64'
+null_pair="$null_in
+[[port]]
+name = \"out\"
+driver = \"null\""
+capture_in="[[port]]
+name = \"in\"
+driver = \"capture\"
+file = '$capture'
+loop = 0
+preload = true"
+capture_pair="$capture_in
+out = \"/dev/null\"
+format = \"pcap\""
+
+run() { # run KEY CONFIG: the number KEY of the report's rate
+  local report=$work/report value
+  timeout $((each + 60)) "$mnvkd" run "$2" --for "${each}s" --json > "$report" 2> "$work/stderr" ||
+    { cat "$work/stderr" >&2; die "mnvkd run failed with $(cat "$2")"; }
+  grep -q '"unaccounted": 0' "$report" || die "packets are unaccounted for: $(cat "$report")"
+  grep -q '"obtained": "\(2M\|1G\)"' "$report" || [ $peers = no ] || say "ours had no huge pages: $(grep '"reason"' "$report")"
+  value=$(tr -d ' \n' < "$report" | sed -n "s/.*\"rate\":{[^}]*\"$1\":\([0-9.e+-]*\).*/\1/p")
+  [ -n "$value" ] || die "no $1 in the report: $(cat "$report")"
+  echo "$value"
+}
+lane() { cargo bench --quiet --bench lane -- --quick ring_32B | awk '$1 == "ring_32B" { print $2 }'; }
+
+# ---- theirs
+
+anchor() { # anchor NAME ARGS...: the last line's second word
+  local name=$1 value
+  shift
+  value=$("$anchors/$name.sh" "$@" 2> "$work/stderr" | awk '{ v = $2 } END { print v }')
+  forget
+  [[ $value =~ ^[0-9.]+$ ]] || { cat "$work/stderr" >&2; die "$name.sh $* printed no figure"; }
+  echo "$value"
+}
+rte_ring() { # both sides' cycles for an element: 16 bytes, bulks of 32, two cores
+  local value
+  value=$("$anchors/dpdk-test.sh" ring_perf 2> "$work/stderr" | awk '
+    /^###/ { two = /two physical cores/ }
+    two && /element size 16B.*SP\/SC.*size: 32/ { print $NF; exit }')
+  forget
+  [ -n "$value" ] || { cat "$work/stderr" >&2; die "ring_perf has no line for 16 bytes between two cores"; }
+  echo "$value"
+}
+
+# ---- the rows: what is measured, in what, the goal, ours, theirs
+
+declare -A what unit goal
+row() { what[$1]=$2 unit[$1]=$3 goal[$1]=$4; }
+row mac-swap "null → mac-swap → null | testpmd macswap" cycles/packet 0.5
+row sink "null → sink | testpmd rxonly" cycles/packet 0.7
+row capture-meter "capture → flow-meter → sink | testpmd-pcap rxonly" cycles/packet 0.6
+row capture-mac-swap "capture → mac-swap → /dev/null | testpmd-pcap macswap" cycles/packet 0.5
+row lane "lane's ring, 32 B, bulk 32 | rte_ring, 16 B, bulk 32" cycles/packet 0.5
+row two-cores "null → mac-swap → null: two cores | one core" packets/s 1.8
+
+# One core with one queue and two with two: everything else is the same.
+mac_swap=$(config "[$cpu]" "$null_pair" '"mac-swap"' out)
+mac_swap_two=$(config "[0, 1]" "$null_pair" '"mac-swap"' out)
+sink=$(config "[$cpu]" "$null_in" '"sink"')
+meter=$(config "[$cpu]" "$capture_in" '"flow-meter", "sink"')
+to_null=$(config "[$cpu]" "$capture_pair" '"mac-swap"')
+
+ours() {
+  case $1 in
+    mac-swap) run cycles_per_packet "$mac_swap" ;;
+    sink) run cycles_per_packet "$sink" ;;
+    capture-meter) run cycles_per_packet "$meter" ;;
+    capture-mac-swap) run cycles_per_packet "$to_null" ;;
+    lane) lane ;;
+    two-cores) run packets_per_second "$mac_swap_two" ;;
+  esac
+}
+theirs() {
+  case $1 in
+    two-cores) run packets_per_second "$mac_swap"; return ;;
+    *) [ $peers = yes ] || return 0 ;;
+  esac
+  case $1 in
+    mac-swap) anchor testpmd-null macswap ;;
+    sink) anchor testpmd-null rxonly ;;
+    capture-meter) anchor testpmd-pcap "$capture" rxonly ;;
+    capture-mac-swap) anchor testpmd-pcap "$capture" macswap ;;
+    lane) rte_ring ;;
+  esac
+}
+possible() {
+  case $1 in
+    capture-*) [ -f "$capture" ] || { say "$1: no capture at $capture"; return 1; } ;;
+    lane | two-cores) [ "$cpus" -gt 1 ] || { say "$1: needs two CPUs"; return 1; } ;;
+  esac
+}
+
+chosen=()
+for name in "${names[@]}"; do if possible "$name"; then chosen+=("$name"); fi; done
+for ((round = 1; round <= rounds; round++)); do
+  for name in ${chosen[@]+"${chosen[@]}"}; do
+    a=$(ours "$name")
+    b=$(theirs "$name")
+    echo "$a" >> "$work/$name.ours"
+    [ -z "$b" ] || echo "$b" >> "$work/$name.theirs"
+    say "round $round of $rounds: $name: ours $a, peer ${b:-not run} ${unit[$name]} (load $(cut -d' ' -f1 /proc/loadavg))"
+  done
+done
+
+# ---- the table
+
+median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+list() { paste -sd, "$1"; }
+verdict() { # verdict NAME RATIO
+  case $1 in
+    two-cores) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print r >= g ? "yes" : "no" }' ;;
+    *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print r <= g ? "yes" : "no" }' ;;
+  esac
+}
+sign() { [ "$1" = two-cores ] && echo "≥" || echo "≤"; }
+human() { awk -v v="$1" 'BEGIN { if (v > 1e6) printf "%.1f M", v / 1e6; else printf "%.2f", v }'; }
+
+table=$work/table
+printf 'what\tpeer\tours\tpeer\tratio\tgoal\tok?\n' > "$table"
+objects=()
+for name in ${chosen[@]+"${chosen[@]}"}; do
+  a=$(median "$work/$name.ours")
+  b=null ratio=null ok=null theirs_list=""
+  if [ -s "$work/$name.theirs" ]; then
+    b=$(median "$work/$name.theirs")
+    ratio=$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')
+    ok=$(verdict "$name" "$ratio")
+    theirs_list=$(list "$work/$name.theirs")
+  fi
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "${what[$name]% | *}" "${what[$name]#* | }" "$(human "$a")" \
+    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name") ${goal[$name]}" "${ok/null/-}" >> "$table"
+  objects+=("{\"name\":\"$name\",\"what\":\"${what[$name]% | *}\",\"peer_is\":\"${what[$name]#* | }\",\"unit\":\"${unit[$name]}\",\"ours\":$a,\"peer\":$b,\"ratio\":$ratio,\"goal\":${goal[$name]},\"ok\":$(case $ok in yes) echo true ;; no) echo false ;; *) echo null ;; esac),\"rounds\":{\"ours\":[$(list "$work/$name.ours")],\"peer\":[$theirs_list]}}")
+done
+if [ $json = yes ]; then
+  (IFS=,; printf '{"rounds":%s,"rows":[%s]}\n' "$rounds" "${objects[*]-}")
+else
+  # By characters, not bytes, so that arrows do not shift the columns.
+  while IFS=$'\t' read -r c1 c2 c3 c4 c5 c6 c7; do
+    for cell in "$c1" "$c2"; do printf '%s%*s | ' "$cell" $((32 - ${#cell})) ''; done
+    printf '%9s | %9s | %6s | ' "$c3" "$c4" "$c5"
+    printf '%s%*s | %s\n' "$c6" $((5 - ${#c6})) '' "$c7"
+  done < "$table"
+  echo "cycles/packet, two cores in packets/s; medians of $rounds rounds, ours and theirs in turns; lane: both sides' cycles"
+fi
