@@ -30,7 +30,7 @@ printf 'rust %s, %s CPUs, user %s\n' "$rust" "$(nproc)" "$(id -un)"
 if [ -d ../shared/captures ]; then
   echo "captures: ../shared/captures"
   # Where the captures are, a test that does not find them is broken.
-  export MNVKD_REQUIRE_CAPTURES=1
+  export CI_REQUIRE_SHARED=1
 else
   echo "captures: ../shared/captures is not here; tests over real captures say so and are skipped"
 fi

@@ -23,6 +23,10 @@ use crate::topology::{self, Plan, RunKind};
 const MEASURE_EVERY: u32 = 61;
 const MEASURE_EVERY_SIMULATED: u32 = 16;
 
+/// What is said of a replay that could not go on.
+const STUCK: &str = "not all of the input was replayed: every frame waits for a transmit queue that takes none; \
+                     set dataplane.frames to more than a burst, or send elsewhere";
+
 /// How `run` runs.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
@@ -134,12 +138,15 @@ impl Daemon {
         let mut built = topology::build(&mut plan.wiring, &plan.budget, &kind)?;
         let stop = StopFlag::new()?;
         let mut progress = progress::Progress::new(options.progress, &built.published);
-        replay::simulate(&mut built.workers, || {
+        let outcome = replay::simulate(&mut built.workers, || {
             progress.tick();
             stop.is_raised()
         });
-        let results =
+        let mut results: Vec<_> =
             std::mem::take(&mut built.workers).into_iter().map(crate::worker::Worker::finish).collect();
+        if outcome == replay::Outcome::Stuck {
+            results[0].errors.push(STUCK.to_owned());
+        }
         Ok(reduce::report(&plan, built, results, "replay", &kind, rate))
     }
 }

@@ -2,6 +2,7 @@
 //! outer headers: verify ([`states`]) and fill in ([`fill_ipv4`], [`fill_transport`]).
 
 mod fill;
+mod plain;
 mod verify;
 
 pub use fill::{fill_ipv4, fill_transport};
@@ -15,6 +16,12 @@ pub use verify::{ChecksumState, ipv4_header_state, states, transport_state};
 /// their low halves. That is three vector operations for 16 bytes with nothing beyond SSE2.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
+    u16::from_be(fold64(unfolded(bytes)))
+}
+
+/// The same sum in the machine's byte order, not folded; less than 2^40.
+#[inline]
+fn unfolded(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<64>();
     let (mut total, mut high) = ([0u64; 8], [0u64; 8]);
     for block in blocks {
@@ -31,21 +38,28 @@ pub fn sum(bytes: &[u8]) -> u16 {
         let high = high.into_iter().sum::<u64>();
         sum += fold32s(total.wrapping_sub(high << 32)) + fold32s(high);
     }
-    u16::from_be(fold64(sum))
+    sum
 }
 
-/// Sum of fewer than 64 bytes, not folded.
+/// Sum of fewer than 64 bytes, not folded: words of eight bytes with their carries, then what is left in
+/// pieces of four, two and one.
 #[inline]
 fn short(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let sum = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>();
-    let last = match *rest {
-        [a] => [a, 0, 0, 0],
-        [a, b] => [a, b, 0, 0],
-        [a, b, c] => [a, b, c, 0],
-        _ => return sum,
-    };
-    sum + u64::from(u32::from_ne_bytes(last))
+    let (words, mut rest) = bytes.as_chunks::<8>();
+    let total = words.iter().fold(0u128, |total, word| total + u128::from(u64::from_ne_bytes(*word)));
+    let mut sum = fold32s(total as u64) + (total >> 64) as u64;
+    if let Some((four, more)) = rest.split_first_chunk::<4>() {
+        sum += u64::from(u32::from_ne_bytes(*four));
+        rest = more;
+    }
+    if let Some((two, more)) = rest.split_first_chunk::<2>() {
+        sum += u64::from(u16::from_ne_bytes(*two));
+        rest = more;
+    }
+    match rest {
+        [last, ..] => sum + u64::from(u16::from_ne_bytes([*last, 0])),
+        [] => sum,
+    }
 }
 
 /// Adds the halves of a sum: at most 33 bits are left.

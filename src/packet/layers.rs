@@ -263,6 +263,17 @@ impl Layers {
         Malformed::from_code(self.malformed)
     }
 
+    /// Is it IPv4 without options, with TCP, UDP or SCTP right behind the header? What most packets are, and what the
+    /// short ways are for.
+    #[inline]
+    pub const fn is_plain_ipv4(self) -> bool {
+        let transport = self.bits >> 2 & 0b111;
+        self.bits & 0b11 == Network::Ipv4 as u8
+            && self.transport_words == 5
+            && transport >= Transport::Tcp as u8
+            && transport <= Transport::Sctp as u8
+    }
+
     /// Has anybody parsed it?
     #[inline]
     pub const fn is_parsed(self) -> bool {

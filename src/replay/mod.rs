@@ -1,5 +1,7 @@
 //! Replay in virtual time: many cores on one thread, the clock moved by arrivals.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::packet::BurstSize;
 use crate::port::{Arrival, Gate};
 use crate::worker::{Activity, Worker};
@@ -8,6 +10,20 @@ use crate::worker::{Activity, Worker};
 /// nanoseconds.
 const STEP_NS: u64 = 10_000;
 
+/// How often in a row nothing moves before a transmit queue that is full counts as full for ever: virtual
+/// time does not pass for the world outside.
+const PATIENCE: u32 = 10_000;
+
+/// How a simulation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every input has ended, or somebody interrupted.
+    Done,
+    /// There was more to come, and nothing moved any more: every frame waits for a transmit queue that
+    /// takes none.
+    Stuck,
+}
+
 /// Drives simulated cores until every input has ended and nothing is in flight.
 ///
 /// A step opens the ports' gates for the next arrivals, in their order over all queues: as many as
@@ -15,21 +31,29 @@ const STEP_NS: u64 = 10_000;
 /// and ports put what was sent in its canonical order. What a step holds depends on the input
 /// alone, so the result is the same on any machine and for any number of cores.
 ///
-/// `interrupted` is asked once a step; when it says yes, nothing more arrives.
-pub fn simulate(workers: &mut [Worker], mut interrupted: impl FnMut() -> bool) {
+/// `interrupted` is asked once a step; when it says yes, nothing more arrives. The same holds once an
+/// application has panicked. What no transmit queue takes in the end is dropped as `stopped`.
+pub fn simulate(workers: &mut [Worker], mut interrupted: impl FnMut() -> bool) -> Outcome {
     for worker in workers.iter_mut() {
         worker.start();
     }
+    let (mut idle_steps, mut outcome) = (0, Outcome::Done);
     while !interrupted()
+        && !workers.iter().any(Worker::has_panicked)
         && let Some(next) = next_arrival(workers)
     {
         let gate = Gate {
             until_ns: next.time_ns.saturating_add(STEP_NS),
             before_ordinal: next.ordinal.saturating_add(BurstSize::MAX as u64),
         };
-        step(workers, gate, next.time_ns);
+        idle_steps = if step(workers, gate, next.time_ns) { 0 } else { idle_steps + 1 };
+        if idle_steps == PATIENCE {
+            outcome = Outcome::Stuck;
+            break;
+        }
     }
-    settle(workers);
+    drain(workers);
+    outcome
 }
 
 /// The earliest arrival any queue of any core knows of.
@@ -37,25 +61,61 @@ fn next_arrival(workers: &mut [Worker]) -> Option<Arrival> {
     workers.iter_mut().filter_map(Worker::next_arrival).min()
 }
 
-fn step(workers: &mut [Worker], gate: Gate, now_ns: u64) {
+/// Did anything move?
+fn step(workers: &mut [Worker], gate: Gate, now_ns: u64) -> bool {
     for worker in workers.iter_mut() {
         worker.open_gate(gate, now_ns);
     }
-    settle(workers);
+    let moved = settle(workers);
+    end_step(workers);
+    moved
+}
+
+fn end_step(workers: &mut [Worker]) {
     for worker in workers.iter_mut() {
         worker.end_step();
     }
 }
 
-/// Turns every core until none finds anything to do.
-fn settle(workers: &mut [Worker]) {
+/// Turns every core until none finds anything to do. Did any?
+fn settle(workers: &mut [Worker]) -> bool {
+    let mut moved = false;
     loop {
         let mut busy = false;
         for worker in workers.iter_mut() {
-            busy |= worker.turn_among_others() == Activity::Busy;
+            busy |= turn(worker) == Activity::Busy;
         }
         if !busy {
-            return;
+            return moved;
         }
+        moved = true;
     }
+}
+
+/// A panic in an application must not take the other cores' packets with it, see
+/// [`Worker::recover_from_panic`].
+fn turn(worker: &mut Worker) -> Activity {
+    catch_unwind(AssertUnwindSafe(|| worker.turn_among_others())).unwrap_or_else(|_| {
+        worker.recover_from_panic();
+        Activity::Busy
+    })
+}
+
+/// Nothing arrives any more; what is in flight goes its way, what finds none is dropped, frames go home.
+fn drain(workers: &mut [Worker]) {
+    for worker in workers.iter_mut() {
+        worker.open_gate(Gate::SHUT, 0);
+    }
+    let waits = |workers: &[Worker]| workers.iter().any(Worker::is_waiting);
+    let mut patience = PATIENCE;
+    settle(workers);
+    while waits(workers) {
+        match patience {
+            0 => workers.iter_mut().for_each(Worker::abandon),
+            _ => patience -= 1,
+        }
+        settle(workers);
+    }
+    end_step(workers);
+    settle(workers);
 }

@@ -48,6 +48,12 @@ pub fn flow_hash(link: LinkClass, bytes: &[u8], layers: Layers, key: PartitionKe
         return 0;
     }
     let ports = matches!(key, PartitionKey::FiveTuple | PartitionKey::None);
+    if ports
+        && layers.is_plain_ipv4()
+        && let Some(ends) = plain(bytes, layers)
+    {
+        return finish(ends, PartitionKey::FiveTuple, seed);
+    }
     let ends = match layers.network() {
         Network::Ipv4 => ipv4(bytes, layers, ports),
         Network::Ipv6 => ipv6(bytes, layers, ports, seed),
@@ -89,6 +95,20 @@ fn ports(bytes: &[u8], layers: Layers, wanted: bool) -> (u64, u64, u64) {
         }
         None => (0, 0, 0),
     }
+}
+
+/// The ends of a packet whose addresses and ports lie side by side, in one read: the short way for most.
+#[inline]
+fn plain(bytes: &[u8], layers: Layers) -> Option<Ends> {
+    let both = bytes.get(layers.network_offset() + 12..)?.first_chunk::<12>()?;
+    let &[a, b, c, d, e, f, g, h, from_high, from_low, to_high, to_low] = both;
+    let source = u64::from(u32::from_le_bytes([a, b, c, d])) << 16;
+    let destination = u64::from(u32::from_le_bytes([e, f, g, h])) << 16;
+    Some(Ends {
+        source: source | u64::from(u16::from_le_bytes([from_high, from_low])),
+        destination: destination | u64::from(u16::from_le_bytes([to_high, to_low])),
+        kind: layers.transport() as u64,
+    })
 }
 
 #[inline]

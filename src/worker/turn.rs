@@ -152,8 +152,9 @@ impl Worker {
         true
     }
 
-    /// Drops what other cores had sent here.
-    fn abandon_lanes(&mut self) {
+    /// Drops what waits here to be sent and what other cores had sent here, as `stopped`.
+    pub fn abandon(&mut self) {
+        self.outbox.abandon();
         let mut packets = crate::packet::Packets::new();
         while self.outbox.lanes.take(&mut packets, BurstSize::MAX) > 0 {
             for packet in packets.drain(..) {
@@ -182,8 +183,7 @@ impl Worker {
             Phase::Run => {}
             Phase::Drain => self.published.carry_out(Phase::Drain),
             Phase::Abandon => {
-                self.outbox.abandon();
-                self.abandon_lanes();
+                self.abandon();
                 self.publish();
                 self.published.carry_out(Phase::Abandon);
             }
@@ -242,6 +242,11 @@ impl Worker {
     /// Does something wait to be sent, here, to other cores or home?
     pub fn is_waiting(&self) -> bool {
         self.outbox.is_waiting()
+    }
+
+    /// Did an application panic here?
+    pub fn has_panicked(&self) -> bool {
+        self.poisoned
     }
 
     /// An application panicked in the middle of a burst: what is left of the burst is dropped as `panicked`,

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 
 use crate::packet::Packet;
-use crate::packet::checksum::{ChecksumState, ipv4_header_state, transport_state};
+use crate::packet::checksum::{ChecksumState, states};
 use crate::packet::layers::{Layers, Malformed, Network, Transport};
 
 /// Packets and their bytes on the wire.
@@ -127,16 +127,17 @@ impl Counters {
 
     #[inline]
     fn verify(&mut self, data: &[u8], layers: Layers, wire_len: u32) {
-        if let Some(state) = ipv4_header_state(data, layers) {
+        let (ipv4, transport) = states(data, layers, wire_len);
+        if let Some(state) = ipv4 {
             self.ipv4[state as usize] += 1;
         }
-        let states = match layers.transport() {
+        let by_state = match layers.transport() {
             Transport::Tcp => &mut self.tcp,
             Transport::Udp => &mut self.udp,
             _ => return,
         };
-        if let Some(state) = transport_state(data, layers, wire_len) {
-            states[state as usize] += 1;
+        if let Some(state) = transport {
+            by_state[state as usize] += 1;
         }
     }
 

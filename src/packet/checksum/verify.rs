@@ -1,5 +1,6 @@
 //! Is a packet's checksum right? What of it can be told, and what cannot.
 
+use super::plain::both_good;
 use super::{add, sum};
 use crate::packet::extent::{self, IPV6_HEADER, ipv4_end, ipv6_chain};
 use crate::packet::layers::{Layers, Malformed, Network, Transport};
@@ -50,7 +51,11 @@ impl ChecksumState {
 ///
 /// `layers` is what the parser said of these bytes. A fragment's transport is `Unverifiable`.
 /// SCTP (a CRC) and ICMP are not looked at.
+#[inline]
 pub fn states(bytes: &[u8], layers: Layers, wire_len: u32) -> (Option<ChecksumState>, Option<ChecksumState>) {
+    if both_good(bytes, layers) {
+        return (Some(ChecksumState::Good), Some(ChecksumState::Good));
+    }
     (ipv4_header_state(bytes, layers), transport_state(bytes, layers, wire_len))
 }
 
