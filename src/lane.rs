@@ -160,14 +160,15 @@ impl Lanes {
         }
         if frames.has_strays() {
             moved += frames.strays().len();
-            for frame in frames.strays().drain(..) {
-                let owner = usize::from(frame.owner());
-                if let Some(Some(peer)) = self.peers.get_mut(owner) {
-                    if peer.home_out.push(frame).is_err() {
-                        unreachable!("the ring home holds every frame there is");
-                    }
-                } else {
+            let mut strays = frames.strays().drain(..).peekable();
+            while let Some(owner) = strays.peek().map(Frame::owner) {
+                let Some(Some(peer)) = self.peers.get_mut(usize::from(owner)) else {
                     unreachable!("frames are released to the cores that made them");
+                };
+                // Published once for all frames in a row that go to the same core.
+                let mut row = std::iter::from_fn(|| strays.next_if(|frame| frame.owner() == owner));
+                if peer.home_out.push_from(&mut row) == 0 {
+                    unreachable!("the ring home holds every frame there is");
                 }
             }
         }

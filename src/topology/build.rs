@@ -16,7 +16,9 @@ use crate::reduce::{Books, Meter, OutputDigest};
 use crate::steer::bucket::BucketTable;
 use crate::steer::key::PartitionKey;
 use crate::steer::steering::{Hashing, Splitter};
-use crate::worker::{Egress, Intake, Orders, Outbox, OwnQueue, Phase, PortCount, Published, Running, Worker};
+use crate::worker::{
+    Egress, Intake, Ledger, Orders, Outbox, OwnQueue, Phase, PortCount, Published, Running, Worker,
+};
 
 /// How a run differs from another over the same wiring.
 #[derive(Clone, Debug)]
@@ -260,7 +262,8 @@ fn egress_of(
         queue.name_reasons(reasons);
         // The first queue of a port on this core is the one it sends by; a second one has no other use here.
         if !matches!(egress[port.index()], Egress::Own(_)) {
-            egress[port.index()] = Egress::Own(Box::new(OwnQueue::new(queue, &ports[port.index()].name)));
+            egress[port.index()] =
+                Egress::Own(Box::new(OwnQueue::new(queue, port, &ports[port.index()].name)));
         }
     }
     egress
@@ -291,14 +294,11 @@ fn outbox(
     digest: bool,
     ports: usize,
 ) -> Outbox {
-    Outbox {
+    let ledger = Ledger {
         frames,
-        lanes,
-        egress,
-        counts: vec![PortCount::default(); ports],
         books: Books::default(),
+        counts: vec![PortCount::default(); ports],
         digest: digest.then(OutputDigest::default),
-        drop_record,
-        stirred: false,
-    }
+    };
+    Outbox { ledger, lanes, egress, drop_record, stirred: false }
 }

@@ -1,17 +1,21 @@
-//! The polling core: what it owns, its turn, what it does when idle, where verdicts are matched, what it
-//! tells the control thread.
+//! The polling core. In the order a packet meets it: the turn, the outbox where verdicts are matched, the ways
+//! out, the ledger; and what the core does when idle, and what it tells the control thread.
 
+mod egress;
 mod idle;
+mod ledger;
 mod outbox;
 mod published;
 mod turn;
 
 use std::sync::Arc;
 
+pub(crate) use egress::{Egress, OwnQueue};
 pub use idle::IdlePolicy;
 pub(crate) use idle::Idler;
-pub use outbox::PortCount;
-pub(crate) use outbox::{Egress, Outbox, OwnQueue};
+pub(crate) use ledger::Ledger;
+pub use ledger::PortCount;
+pub(crate) use outbox::Outbox;
 pub use published::{Orders, Phase, Published};
 pub use turn::Activity;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{CoreResult, Egress, Phase, Worker};
+use super::{CoreResult, Phase, Worker};
 use crate::clock;
 use crate::packet::{BurstSize, Reason};
 use crate::pipeline::Context;
@@ -39,7 +39,7 @@ impl Worker {
                 busy |= self.receive(intake, &context);
             }
         }
-        if self.outbox.counts_other_cores() {
+        if self.outbox.has_neighbours() {
             busy |= self.exchange(&context);
         }
         busy |= self.outbox.end_turn();
@@ -72,22 +72,20 @@ impl Worker {
         let pipeline = &mut self.pipelines[intake.pipeline];
         let packets = pipeline.burst.packets_mut();
         let limit = self.burst_size.get();
-        let moved = intake.queue.receive(&mut self.outbox.frames, packets, limit, context.now_ns, self.gate);
+        let moved =
+            intake.queue.receive(&mut self.outbox.ledger.frames, packets, limit, context.now_ns, self.gate);
         self.meter.mark(Regime::Receive);
         if moved.packets == 0 {
             return false;
         }
-        self.outbox.books.received += u64::from(moved.packets);
-        let count = &mut self.outbox.counts[intake.port.index()];
-        count.received += u64::from(moved.packets);
-        count.received_bytes += moved.bytes;
+        self.outbox.ledger.received(intake.port, moved);
 
         pipeline.steering.steer(packets, self.id, |core, packet| lanes.stage(core, packet));
         self.meter.mark(Regime::Steer);
         pipeline.burst.reset();
         let pipeline = intake.pipeline;
         self.run(pipeline, context);
-        if self.outbox.counts_other_cores() {
+        if self.outbox.has_neighbours() {
             self.outbox.flush_lanes();
         }
         true
@@ -158,7 +156,7 @@ impl Worker {
         let mut packets = crate::packet::Packets::new();
         while self.outbox.lanes.take(&mut packets, BurstSize::MAX) > 0 {
             for packet in packets.drain(..) {
-                self.outbox.drop_packet(packet, Reason::STOPPED);
+                self.outbox.ledger.end(packet, Reason::STOPPED);
             }
         }
     }
@@ -188,7 +186,7 @@ impl Worker {
                 self.published.carry_out(Phase::Abandon);
             }
             Phase::Home | Phase::Exit => {
-                if !self.outbox.frames.has_strays() {
+                if !self.outbox.ledger.frames.has_strays() {
                     self.published.carry_out(Phase::Home);
                 }
             }
@@ -196,9 +194,9 @@ impl Worker {
     }
 
     fn publish(&self) {
-        let books = &self.outbox.books;
+        let books = &self.outbox.ledger.books;
         let published = &self.published;
-        let bytes = self.outbox.counts.iter().map(|count| count.received_bytes).sum();
+        let bytes = self.outbox.ledger.counts.iter().map(|count| count.received_bytes).sum();
         // Relaxed: figures for people, and for the end of draining, which reads them after
         // `Published::carried_out` and compares sums until they agree.
         published.received.store(books.received, Ordering::Relaxed);
@@ -255,7 +253,7 @@ impl Worker {
         self.poisoned = true;
         for pipeline in &mut self.pipelines {
             while let Some(packet) = pipeline.burst.packets_mut().pop() {
-                self.outbox.drop_packet(packet, Reason::PANICKED);
+                self.outbox.ledger.end(packet, Reason::PANICKED);
             }
             pipeline.burst.reset();
         }
@@ -264,14 +262,7 @@ impl Worker {
     /// The core's end: takes in the last frames, closes its transmit queues, hands over what it has.
     pub fn finish(mut self) -> CoreResult {
         self.outbox.take_home();
-        let mut errors = Vec::new();
-        for egress in &mut self.outbox.egress {
-            if let Egress::Own(own) = egress
-                && let Err(error) = own.sender.queue.close(&mut self.outbox.frames)
-            {
-                errors.push(error);
-            }
-        }
+        let errors = self.outbox.close();
         let mut tallies = Vec::new();
         let mut stages = Vec::new();
         for pipeline in self.pipelines {
@@ -282,17 +273,18 @@ impl Worker {
                 }
             }
         }
+        let ledger = self.outbox.ledger;
         CoreResult {
             core: self.id,
             processed: self.processed,
-            counts: self.outbox.counts,
+            counts: ledger.counts,
             meter: self.meter,
-            digest: self.outbox.digest,
+            digest: ledger.digest,
             stages,
             tallies,
-            frames_missing: self.outbox.frames.missing(),
-            frames_total: self.outbox.frames.total(),
-            books: self.outbox.books,
+            frames_missing: ledger.frames.missing(),
+            frames_total: ledger.frames.total(),
+            books: ledger.books,
             errors,
             panicked: self.poisoned,
         }
