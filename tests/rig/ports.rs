@@ -98,7 +98,7 @@ impl Transmit for MoodyQueue {
     fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
         self.calls += 1;
         let mut moved = Moved::default();
-        if self.config.refuses == u32::MAX || self.calls % (u64::from(self.config.refuses) + 1) != 0 {
+        if self.config.refuses == u32::MAX || !self.calls.is_multiple_of(u64::from(self.config.refuses) + 1) {
             return (moved, Some(Refusal::Full));
         }
         while !packets.is_empty() && (moved.packets as usize) < self.config.takes {
