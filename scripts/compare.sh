@@ -75,8 +75,9 @@ cargo bench --quiet --no-run --bench lane
 mnvkd=$PWD/target/release/mnvkd
 
 config() { # config CORES PORTS STAGES [TO]: a file, and its name
-  local file
+  local file to=""
   file=$(mktemp "$work/XXXXXX.toml")
+  [ $# -lt 4 ] || to="to = [\"$4\"]"
   cat > "$file" <<TOML
 [dataplane]
 cores = $1
@@ -89,7 +90,7 @@ $2
 [[pipeline]]
 name = "p"
 from = ["in"]
-${4:+to = ["$4"]}
+$to
 stages = [$3]
 TOML
   echo "$file"
@@ -192,6 +193,17 @@ possible() {
   esac
 }
 
+median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+list() { paste -sd, "$1"; }
+verdict() { # verdict NAME RATIO
+  case $1 in
+    two-cores) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 >= g + 0) ? "yes" : "no" }' ;;
+    *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 <= g + 0) ? "yes" : "no" }' ;;
+  esac
+}
+sign() { [ "$1" = two-cores ] && echo "≥" || echo "≤"; }
+human() { awk -v v="$1" 'BEGIN { if (v > 1e6) printf "%.1f M", v / 1e6; else printf "%.2f", v }'; }
+
 chosen=()
 for name in "${names[@]}"; do if possible "$name"; then chosen+=("$name"); fi; done
 for ((round = 1; round <= rounds; round++)); do
@@ -200,22 +212,11 @@ for ((round = 1; round <= rounds; round++)); do
     b=$(theirs "$name")
     echo "$a" >> "$work/$name.ours"
     [ -z "$b" ] || echo "$b" >> "$work/$name.theirs"
-    say "round $round of $rounds: $name: ours $a, peer ${b:-not run} ${unit[$name]} (load $(cut -d' ' -f1 /proc/loadavg))"
+    say "round $round of $rounds: $name: ours $(human "$a"), peer $([ -z "$b" ] && echo "not run" || human "$b") ${unit[$name]} (load $(cut -d' ' -f1 /proc/loadavg))"
   done
 done
 
 # ---- the table
-
-median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-list() { paste -sd, "$1"; }
-verdict() { # verdict NAME RATIO
-  case $1 in
-    two-cores) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print r >= g ? "yes" : "no" }' ;;
-    *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print r <= g ? "yes" : "no" }' ;;
-  esac
-}
-sign() { [ "$1" = two-cores ] && echo "≥" || echo "≤"; }
-human() { awk -v v="$1" 'BEGIN { if (v > 1e6) printf "%.1f M", v / 1e6; else printf "%.2f", v }'; }
 
 table=$work/table
 printf 'what\tpeer\tours\tpeer\tratio\tgoal\tok?\n' > "$table"
@@ -238,7 +239,7 @@ if [ $json = yes ]; then
 else
   # By characters, not bytes, so that arrows do not shift the columns.
   while IFS=$'\t' read -r c1 c2 c3 c4 c5 c6 c7; do
-    for cell in "$c1" "$c2"; do printf '%s%*s | ' "$cell" $((32 - ${#cell})) ''; done
+    for cell in "$c1" "$c2"; do printf '%s%*s | ' "$cell" $((34 - ${#cell})) ''; done
     printf '%9s | %9s | %6s | ' "$c3" "$c4" "$c5"
     printf '%s%*s | %s\n' "$c6" $((5 - ${#c6})) '' "$c7"
   done < "$table"
