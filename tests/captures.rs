@@ -123,7 +123,7 @@ fn opaque_link_types_are_refused_by_number_and_name_where_headers_are_read() {
                 let names = [format!("link type {link};"), "\"flow-meter\"".into(), "\"file\"".into()];
                 assert!(names.iter().all(|name| text.contains(name)), "{text}");
             }
-            (Ok(report), None) => assert_eq!(report.exit_code() != 1, true, "{}", entry.name),
+            (Ok(report), None) => assert_ne!(report.exit_code(), 1, "{}", entry.name),
             (outcome, _) => panic!("{}: {outcome:?}", entry.name),
         }
         let mac_swap = reading(2, &entry.path, &["mac-swap"]).attempt(How::Simulated);
@@ -255,7 +255,7 @@ fn a_file_cut_at_any_byte_gives_its_whole_packets_and_then_the_offset() {
         let bytes = std::fs::read(dir.join(name)).unwrap();
         let pieces = pieces(&bytes);
         assert_eq!(pieces.last().unwrap().1, bytes.len(), "{name}");
-        let edges = pieces.iter().flat_map(|(start, end, _)| [*start, start + 1, end - 1, *end]);
+        let edges = pieces.iter().take(40).flat_map(|(start, end, _)| [*start, start + 1, end - 1, *end]);
         let mut offsets: Vec<usize> = (0..bytes.len()).step_by(stride).chain(edges).collect();
         offsets.sort_unstable();
         offsets.dedup();
