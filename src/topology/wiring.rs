@@ -92,6 +92,12 @@ impl Wiring {
     ) -> anyhow::Result<()> {
         self.check_links(name, &from, &stages)?;
         self.check_directions(name, &from, &routes)?;
+        if let Some(twice) = twice(&stages) {
+            anyhow::bail!(
+                "pipeline {name:?}: application {twice:?} is in it twice: it would count everything twice; \
+                 put the second one in a pipeline of its own, or register it under another name"
+            );
+        }
         let keys: Vec<(&str, PartitionKey)> =
             stages.iter().map(|(entry, _)| (entry.name, entry.key)).collect();
         let cores = self.cores.len();
@@ -189,4 +195,10 @@ impl Wiring {
         }
         Ok(())
     }
+}
+
+/// An application that is in a chain more than once.
+fn twice(stages: &[(Entry, Arc<dyn Configured>)]) -> Option<&'static str> {
+    let again = |i: &usize| stages[..*i].iter().any(|(earlier, _)| earlier.name == stages[*i].0.name);
+    (0..stages.len()).find(again).map(|i| stages[i].0.name)
 }

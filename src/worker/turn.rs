@@ -1,5 +1,6 @@
 //! The turn of a core, and how it ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use super::{CoreResult, Phase, Worker};
@@ -262,14 +263,20 @@ impl Worker {
     /// The core's end: takes in the last frames, closes its transmit queues, hands over what it has.
     pub fn finish(mut self) -> CoreResult {
         self.outbox.take_home();
-        let errors = self.outbox.close();
+        let mut errors = self.outbox.close();
         let mut tallies = Vec::new();
         let mut stages = Vec::new();
         for pipeline in self.pipelines {
             for link in pipeline.chain.links {
                 stages.push((pipeline.name.clone(), link.name, link.cost));
-                if !self.poisoned {
-                    tallies.push((link.name, link.stage.into_tally()));
+                if self.poisoned {
+                    continue;
+                }
+                match catch_unwind(AssertUnwindSafe(|| link.stage.into_tally())) {
+                    Ok(tally) => tallies.push((link.name, tally)),
+                    Err(_) => {
+                        errors.push(format!("core {}: {} panicked in its tally", self.id.index(), link.name))
+                    }
                 }
             }
         }

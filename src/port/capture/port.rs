@@ -168,6 +168,7 @@ impl Capture {
             step: opening.virtual_time.then(|| Vec::with_capacity(STEP_CAPACITY)),
             prompt: kind.is_fifo() || kind.is_socket(),
             error: None,
+            homeless: 0,
             reasons: Reasons::default(),
         })
     }

@@ -22,6 +22,8 @@ pub(super) struct FileWriter {
     pub(super) prompt: bool,
     /// What failed, once something did.
     pub(super) error: Option<String>,
+    /// Dropped packets that could not be written down: the file has no interface of their link type.
+    pub(super) homeless: u64,
     /// Names for comments.
     pub(super) reasons: Reasons,
 }
@@ -38,7 +40,8 @@ fn usual_number(class: LinkClass) -> Option<u16> {
     }
 }
 
-/// Packets of one step of virtual time that are put in order; a step brings at most a burst.
+/// Packets of one step of virtual time there is room for from the start; each port brings at most a burst, and
+/// more than this makes more room, as far as there are frames.
 pub(super) const STEP_CAPACITY: usize = 4 * BurstSize::MAX;
 
 impl FileWriter {
@@ -53,14 +56,17 @@ impl FileWriter {
 
     /// Writes one packet, with the reason as a comment where it was dropped.
     fn write(&mut self, packet: &Packet) {
-        let port = self.interface(packet).unwrap_or(0) as u32;
+        let Some(port) = self.interface(packet) else {
+            self.homeless += 1;
+            return;
+        };
         let comment = packet.dropped().map(|reason| self.reasons.name(reason));
         let Some(writer) = &mut self.writer else { return };
         let outgoing = Outgoing {
             data: packet.data(),
             time_ns: packet.time_ns(),
             wire_len: packet.wire_len(),
-            port,
+            port: port as u32,
             comment,
         };
         if let Err(error) = writer.write(&outgoing) {
@@ -113,15 +119,16 @@ impl Transmit for FileWriter {
             if refusal.is_some() {
                 break;
             }
+            if self.step.is_none() {
+                self.write(packet);
+                if self.writer.is_none() {
+                    refusal = Some(Refusal::Never(Reason::TRANSMIT_FAILED));
+                    break;
+                }
+            }
             moved.packets += 1;
             moved.bytes += packet.len() as u64;
             taken += 1;
-            if self.step.is_none() {
-                self.write(packet);
-            }
-        }
-        if self.step.as_ref().is_some_and(|step| step.len() + taken > step.capacity()) {
-            self.settle_step(frames);
         }
         for packet in packets.drain(..taken) {
             match &mut self.step {
@@ -137,9 +144,6 @@ impl Transmit for FileWriter {
     }
 
     fn record_drop(&mut self, packet: Packet, frames: &mut Frames) {
-        if self.step.as_ref().is_some_and(|step| step.len() == step.capacity()) {
-            self.settle_step(frames);
-        }
         match &mut self.step {
             Some(step) => step.push(packet),
             None => {
@@ -172,6 +176,12 @@ impl Transmit for FileWriter {
             if let Err(error) = finished {
                 self.error.get_or_insert(format!("{}: {error}", self.path.display()));
             }
+        }
+        if self.homeless > 0 {
+            let (path, count) = (self.path.display(), self.homeless);
+            self.error.get_or_insert(format!(
+                "{path}: {count} dropped packets could not be written down: the file has no interface of their link type"
+            ));
         }
         self.error.take().map_or(Ok(()), Err)
     }
