@@ -649,7 +649,7 @@ fn chain() -> impl Strategy<Value = Vec<&'static str>> {
         vec!["flow-meter", "mac-swap"],
         vec!["drop", "forward"],
         vec!["drop", "flow-meter", "mac-swap"],
-        vec!["flow-meter", "drop", "flow-meter"],
+        vec!["flow-meter", "drop", "forward"],
     ])
 }
 
@@ -689,4 +689,19 @@ proptest! {
         prop_assert_eq!(polled.books.received, count);
         prop_assert_eq!(polled.books.dropped.contains_key("stopped"), false);
     }
+}
+
+#[test]
+fn an_application_cannot_be_in_a_chain_twice() {
+    let setup = Setup::new(1).port("zero", "null", "count = 1").pipeline(
+        "main",
+        &["zero"],
+        &[],
+        &["flow-meter", "drop", "flow-meter"],
+    );
+    let error = setup.daemon.plan(setup.config()).err().expect("a refusal").to_string();
+    assert!(
+        error.contains("\"main\"") && error.contains("\"flow-meter\"") && error.contains("twice"),
+        "{error}"
+    );
 }
