@@ -147,6 +147,12 @@ impl Receive for FileQueue {
 
 /// How many packets ahead of the one that is copied the cache is asked for.
 const AHEAD: usize = 4;
+/// Cache lines of it that are asked for, however long it is: what follows the hardware sees coming.
+const AHEAD_LINES: usize = 4;
+
+/// Bytes that are copied of every packet, however short: a length the processor need not guess. What is copied
+/// too much lies behind the packet's end, in its own frame.
+const HEAD: usize = 64;
 
 /// One packet of a reel.
 #[derive(Clone, Copy)]
@@ -204,7 +210,7 @@ impl ReelQueue {
             }
             arrival.ordinal += 1;
         }
-        let size = usize::try_from(total)?.max(1);
+        let size = usize::try_from(total)? + HEAD;
         let mut arena = Arena::reserve(hugepages::arena::carve_bytes::<u8>(size), pages, None)?;
         let mut bytes = arena.carve::<u8>("preloaded capture", size)?;
         for (next, entry) in takes.iter().zip(&entries) {
@@ -240,8 +246,10 @@ impl ReelQueue {
     #[inline]
     fn prefetch(&self, i: usize) {
         if let Some(entry) = self.entries.get(i) {
-            let lines = self.bytes[entry.at as usize..][..entry.len as usize].chunks(64);
-            lines.for_each(|line| hugepages::prefetch::for_reading(line.as_ptr()));
+            let first = self.bytes.as_ptr().wrapping_add(entry.at as usize);
+            for line in 0..AHEAD_LINES {
+                hugepages::prefetch::for_reading(first.wrapping_add(line * 64));
+            }
         }
     }
 
@@ -250,6 +258,20 @@ impl ReelQueue {
             time_ns: entry.arrival.time_ns.saturating_add(self.shift_ns),
             ordinal: entry.arrival.ordinal + self.ordinal_shift,
         }
+    }
+}
+
+/// Fills `to` from the start of `from`, of which there is as much and at least [`HEAD`] bytes.
+#[inline]
+fn copy_head_first(to: &mut [u8], from: &[u8]) {
+    let (Some((head, rest)), Some((from_head, from_rest))) =
+        (to.split_first_chunk_mut::<HEAD>(), from.split_first_chunk::<HEAD>())
+    else {
+        return to.copy_from_slice(&from[..to.len()]);
+    };
+    *head = *from_head;
+    if !rest.is_empty() {
+        rest.copy_from_slice(&from_rest[..rest.len()]);
     }
 }
 
@@ -274,8 +296,10 @@ impl Receive for ReelQueue {
             if !gate.passes(arrival) {
                 break;
             }
-            let Some(mut frame) = frames.acquire(entry.len as usize) else { break };
-            frame.bytes_mut().copy_from_slice(&self.bytes[entry.at as usize..][..entry.len as usize]);
+            let len = entry.len as usize;
+            let Some(mut frame) = frames.acquire(len.max(HEAD)) else { break };
+            copy_head_first(frame.bytes_mut(), &self.bytes[entry.at as usize..]);
+            frame.truncate(entry.len);
             let time_ns = entry.time_ns.saturating_add(self.shift_ns);
             let mut packet = Packet::new(frame, self.port, entry.link, time_ns);
             packet.set_wire_len(entry.wire_len);
