@@ -4,11 +4,7 @@ mod poll;
 mod progress;
 mod reduce;
 mod start;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use anyhow::Context as _;
+mod stop;
 
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -18,6 +14,7 @@ use crate::port::driver::Drivers;
 use crate::reduce::Report;
 use crate::replay;
 use crate::topology::{self, Plan, RunKind};
+use stop::StopFlag;
 
 /// Turns between two that are measured regime by regime, on polling cores and simulated ones.
 const MEASURE_EVERY: u32 = 61;
@@ -148,36 +145,5 @@ impl Daemon {
             results[0].errors.push(STUCK.to_owned());
         }
         Ok(reduce::report(&plan, built, results, "replay", &kind, rate))
-    }
-}
-
-/// A flag that SIGINT and SIGTERM raise, for as long as this lives; a second one ends the process at once.
-struct StopFlag {
-    raised: Arc<AtomicBool>,
-    handlers: Vec<signal_hook::SigId>,
-}
-
-impl StopFlag {
-    fn new() -> anyhow::Result<StopFlag> {
-        let mut flag = StopFlag { raised: Arc::default(), handlers: Vec::new() };
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            let ends = signal_hook::flag::register_conditional_shutdown(signal, 1, flag.raised.clone());
-            flag.handlers.push(ends.context("cannot watch for signals")?);
-            let raises = signal_hook::flag::register(signal, flag.raised.clone());
-            flag.handlers.push(raises.context("cannot watch for signals")?);
-        }
-        Ok(flag)
-    }
-
-    fn is_raised(&self) -> bool {
-        self.raised.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for StopFlag {
-    fn drop(&mut self) {
-        for handler in self.handlers.drain(..) {
-            signal_hook::low_level::unregister(handler);
-        }
     }
 }

@@ -7,6 +7,9 @@ use std::path::Path;
 
 use memmap2::{Advice, Mmap};
 
+/// First bytes by which it is decided whether a file that cannot be mapped is read to its end.
+pub const HEAD: u64 = 64;
+
 /// The bytes of a file: mapped where it is a regular file, read to its end otherwise (a pipe).
 ///
 /// A mapped file must not be shortened while it is mapped: the kernel answers an access past the new end
@@ -24,11 +27,12 @@ enum Bytes {
 }
 
 impl FileBytes {
-    /// Opens and maps (or reads) the file.
+    /// Opens and maps (or reads) the file. Of one that is read, `goes_on` is shown the first [`HEAD`] bytes (fewer
+    /// where there are no more), and only they are read when it says no.
     ///
     /// # Errors
     /// What opening, mapping or reading said.
-    pub fn open(path: &Path) -> io::Result<FileBytes> {
+    pub fn open(path: &Path, goes_on: impl FnOnce(&[u8]) -> bool) -> io::Result<FileBytes> {
         let mut file = File::open(path)?;
         let facts = file.metadata()?;
         if facts.is_dir() {
@@ -36,11 +40,14 @@ impl FileBytes {
         }
         if !facts.is_file() || facts.len() == 0 {
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
+            file.by_ref().take(HEAD).read_to_end(&mut bytes)?;
+            if goes_on(&bytes) {
+                file.read_to_end(&mut bytes)?;
+            }
             return Ok(FileBytes { bytes: Bytes::Read(bytes) });
         }
         // SAFETY: the mapping is private and read-only, and nobody in this process writes to the file
-        // (the capture port refuses an output that is also an input). Another process that rewrites it in place
+        // (a configuration in which a file is both read and written is refused). Another process that rewrites it in place
         // can change bytes under us: readers of this slice copy each record before they look at it twice, and
         // trust no length in it; one that shortens it ends us by SIGBUS, as said above.
         let map = unsafe { Mmap::map(&file)? };

@@ -1,5 +1,6 @@
 //! `drop`: all packets, or a share of them, by seed.
 
+use serde::de::{Deserializer, Error as _, Unexpected};
 use serde::{Deserialize, Serialize};
 
 use crate::packet::{Burst, Packet, Reason, Verdict};
@@ -10,12 +11,23 @@ use crate::pipeline::{Application, Build, Context};
 #[serde(default, deny_unknown_fields)]
 pub struct DropConfig {
     /// Share of the packets to drop, 0.0 to 1.0; the others pass on along the chain.
+    #[serde(deserialize_with = "share")]
     pub share: f64,
 }
 
 impl Default for DropConfig {
     fn default() -> Self {
         DropConfig { share: 1.0 }
+    }
+}
+
+/// Reads a share.
+fn share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let share = f64::deserialize(from)?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err(D::Error::invalid_value(Unexpected::Float(share), &"a share of 0.0 to 1.0"))
     }
 }
 
@@ -38,11 +50,6 @@ impl Application for Drop {
     const ABOUT: &'static str = "drops all packets, or a share of them chosen by seed (reason policy)";
 
     fn new(config: &DropConfig, build: &mut Build<'_>) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            (0.0..=1.0).contains(&config.share),
-            "app.drop.share = {}: expected a share of 0.0 to 1.0",
-            config.share
-        );
         let below = (config.share < 1.0).then_some((config.share * 18_446_744_073_709_551_616.0) as u64);
         Ok(Drop { below, seed: build.seed(), sequence: (build.core().index() as u64) << 48 })
     }

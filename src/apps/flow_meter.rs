@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::ensure;
 use arrayvec::ArrayVec;
+use serde::de::{Deserializer, Error as _, Unexpected};
 use serde::{Deserialize, Serialize};
 
 pub use counters::Count;
@@ -34,6 +35,7 @@ use crate::steer::key::PartitionKey;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Flows each core has room for.
+    #[serde(deserialize_with = "capacity")]
     pub capacity: usize,
     /// The CSV file that all flows are written to at the end; none if not given.
     pub export: Option<PathBuf>,
@@ -45,6 +47,16 @@ impl Default for Config {
     fn default() -> Config {
         Config { capacity: 65_536, export: None, checksums: true }
     }
+}
+
+/// Reads a capacity.
+fn capacity<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    let capacity = usize::deserialize(from)?;
+    if (1..=MOST_CAPACITY).contains(&capacity) {
+        return Ok(capacity);
+    }
+    let expected = format!("a number of flows from 1 to {MOST_CAPACITY}");
+    Err(D::Error::invalid_value(Unexpected::Unsigned(capacity as u64), &expected.as_str()))
 }
 
 /// Counts packets by flow, by protocol, by what is wrong with them and by the state of their
@@ -110,12 +122,19 @@ impl Application for FlowMeter {
         flow_table::bytes_for::<Flow>(config.capacity)
     }
 
+    fn writes(config: &Config) -> Option<PathBuf> {
+        config.export.clone()
+    }
+
     fn new(config: &Config, build: &mut Build<'_>) -> anyhow::Result<Self> {
         let capacity = config.capacity;
         ensure!(
             (1..=MOST_CAPACITY).contains(&capacity),
             "capacity = {capacity}: a flow table has room for 1 to {MOST_CAPACITY} flows"
         );
+        if let Some(path) = config.export.as_deref().filter(|_| build.core().index() == 0) {
+            export::probe(path)?;
+        }
         let buckets = build.carve(flow_table::buckets_for(capacity))?;
         let table = FlowTable::new(buckets, build.carve(capacity)?, build.seed());
         Ok(FlowMeter { table, counters: Counters::new(config.checksums), sights: ArrayVec::new() })

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::progress::Progress;
-use super::{StopFlag, reduce, start};
+use super::stop::StopFlag;
+use super::{reduce, start};
 use crate::clock::{self, Clock};
 use crate::reduce::Report;
 use crate::topology::{self, Built, Plan, RunKind};

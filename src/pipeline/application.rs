@@ -1,5 +1,7 @@
 //! What a user writes: an application.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -50,6 +52,12 @@ pub trait Application: Sized + Send + 'static {
     /// Bytes it will carve from its core's arena with this configuration.
     fn arena_bytes(_config: &Self::Config) -> usize {
         0
+    }
+
+    /// The file [`finish`](Application::finish) will write with this configuration, if any: it may be nothing that
+    /// a port reads or writes.
+    fn writes(_config: &Self::Config) -> Option<PathBuf> {
+        None
     }
 
     /// An instance for one core.

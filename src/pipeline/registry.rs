@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -30,6 +31,7 @@ pub(crate) trait AnyTally: Send {
 /// An application with its part of the configuration read and checked.
 pub(crate) trait Configured: Send + Sync {
     fn arena_bytes(&self) -> usize;
+    fn writes(&self) -> Option<PathBuf>;
     fn build(&self, build: &mut Build<'_>) -> anyhow::Result<Box<dyn Stage>>;
     fn empty_tally(&self) -> Box<dyn AnyTally>;
     fn finish(&self, tally: &dyn AnyTally) -> anyhow::Result<Vec<String>>;
@@ -107,6 +109,10 @@ struct Typed<A: Application> {
 impl<A: Application> Configured for Typed<A> {
     fn arena_bytes(&self) -> usize {
         A::arena_bytes(&self.config)
+    }
+
+    fn writes(&self) -> Option<PathBuf> {
+        A::writes(&self.config)
     }
 
     fn build(&self, build: &mut Build<'_>) -> anyhow::Result<Box<dyn Stage>> {

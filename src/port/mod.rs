@@ -10,6 +10,7 @@ pub mod generator;
 pub mod null;
 mod swallow;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::packet::layers::LinkClass;
@@ -191,6 +192,15 @@ pub struct InputReport {
 /// Losses a port knows of that never became packets: reason and count, as the kernel or the card names them.
 pub type Losses = Vec<(&'static str, u64)>;
 
+/// Files of a port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortFiles {
+    /// Those it reads.
+    pub read: Vec<PathBuf>,
+    /// The one it writes, if it writes one.
+    pub written: Option<PathBuf>,
+}
+
 /// A driver instance on the control thread.
 pub trait Port: Send {
     /// The driver's name, as in the configuration.
@@ -215,6 +225,11 @@ pub trait Port: Send {
     /// Does it keep packets that were dropped, with the reason ([`Transmit::record_drop`])?
     fn records_drops(&self) -> bool {
         false
+    }
+
+    /// The files it reads and writes: none may be written that anything else reads or writes.
+    fn files(&self) -> PortFiles {
+        PortFiles::default()
     }
 
     /// Bytes it needs beside the cores' arenas (preloaded captures), for the budget.

@@ -78,7 +78,7 @@ impl Budget {
 
     /// Bytes of one core's arena.
     pub fn total(&self) -> usize {
-        self.lines.iter().map(|(_, bytes)| bytes).sum()
+        self.lines.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 }
 

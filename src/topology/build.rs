@@ -159,9 +159,7 @@ fn seal(arenas: Vec<Arena>, notes: &mut Vec<String>) -> (PageSize, Option<String
     let mut obtained = None::<(PageSize, Option<String>)>;
     for (core, sealed) in arenas.into_iter().map(Arena::seal).enumerate() {
         notes.extend(sealed.node_reason.map(|reason| format!("core {core}: {reason}")));
-        notes.extend(
-            sealed.lock_reason.filter(|_| core == 0).map(|reason| format!("memory is not locked: {reason}")),
-        );
+        notes.extend(sealed.lock_reason.filter(|_| core == 0).map(|reason| format!("memory is {reason}")));
         if obtained
             .as_ref()
             .is_none_or(|(size, _)| sealed.obtained.bytes() <= size.bytes() && sealed.reason.is_some())
@@ -200,10 +198,13 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
     Ok(opened)
 }
 
-/// Link layers of the ports whose packets are forwarded to `port`.
+/// Link layers of the ports whose packets are forwarded to `port`; of all ports, where it keeps what is dropped.
 fn carried_to(wiring: &Wiring, port: PortId) -> Vec<crate::port::Link> {
     let mut links = Vec::new();
-    for (from, _) in wiring.pipelines.iter().flat_map(|p| p.routes.pairs()).filter(|(_, to)| *to == port) {
+    let keeps_drops = wiring.ports[port.index()].port.records_drops();
+    let dropped_from = wiring.pipelines.iter().flat_map(|p| &p.from).filter(|_| keeps_drops);
+    let routed = wiring.pipelines.iter().flat_map(|p| p.routes.pairs()).filter(|(_, to)| *to == port);
+    for from in routed.map(|(from, _)| from).chain(dropped_from) {
         for link in wiring.ports[from.index()].port.links() {
             if !links.contains(&link) {
                 links.push(link);

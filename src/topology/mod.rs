@@ -4,6 +4,7 @@
 
 mod budget;
 mod build;
+mod files;
 mod plan;
 pub mod stock;
 mod wiring;

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::budget::{Budget, bytes};
-use super::{CoreSeat, PortSeat, Wiring};
+use super::{CoreSeat, PortSeat, Wiring, files};
 use crate::config::{Config, Cores};
-use crate::packet::PortId;
+use crate::packet::{CoreId, PortId};
 use crate::pipeline::registry::Configured;
 use crate::pipeline::{Registry, Routes};
 use crate::worker::IdlePolicy;
+
+/// The most queues of a port: four for each core there can be.
+const MOST_QUEUES: usize = 4 * CoreId::LIMIT;
 
 /// A wiring that holds together and fits its memory.
 pub struct Plan {
@@ -39,8 +42,16 @@ impl Plan {
                 error.context(format!("{}:{}: port {:?}", port.place.source(), port.place.line(), port.name))
             })?;
             let queues = made.queues(cores.len());
+            anyhow::ensure!(
+                queues <= MOST_QUEUES,
+                "{}:{}: port {:?}: queues = {queues}: expected 1 to {MOST_QUEUES}",
+                port.place.source(),
+                port.place.line(),
+                port.name
+            );
             ports.push(PortSeat { name: port.name.clone(), port: made, queues });
         }
+        check_drop_records(&ports)?;
         let data = &config.dataplane;
         let mut wiring = Wiring {
             cores,
@@ -55,6 +66,7 @@ impl Plan {
             notes,
         };
         wire_pipelines(&mut wiring, &config, registry)?;
+        files::check(&wiring.ports, &config.apps)?;
         let budget = Budget::of(&wiring)?;
         Ok(Plan { wiring, budget, applications: config.apps })
     }
@@ -90,7 +102,7 @@ impl Plan {
                 "lines": self.budget.lines.iter().map(|(what, bytes)| json!({"what": what, "bytes": bytes})).collect::<Vec<_>>(),
                 "core_bytes": self.budget.total(),
                 "limit_bytes": self.budget.limit,
-                "all_cores_bytes": self.budget.total() * self.wiring.cores.len(),
+                "all_cores_bytes": self.budget.total().saturating_mul(self.wiring.cores.len()),
             },
             "pages": self.wiring.pages.to_string(),
             "idle": self.wiring.idle.to_string(),
@@ -111,6 +123,20 @@ impl Plan {
         };
         self.wiring.ports.iter().flat_map(of_port).collect()
     }
+}
+
+/// Dropped packets are written down once.
+fn check_drop_records(ports: &[PortSeat]) -> anyhow::Result<()> {
+    let mut keeping = ports.iter().filter(|seat| seat.port.records_drops());
+    if let (Some(first), Some(second)) = (keeping.next(), keeping.next()) {
+        anyhow::bail!(
+            "ports {:?} and {:?} both have drop-comments: one port writes down what is dropped, of all ports; \
+             leave it to one of them",
+            first.name,
+            second.name
+        );
+    }
+    Ok(())
 }
 
 /// How the note begins that says there are more cores than CPUs.

@@ -31,7 +31,7 @@ pub enum ReserveError {
     },
     /// The counter cannot be written.
     #[error(
-        "cannot set {file} to {asked}: {source}; this needs root: run it with sudo, or set vm.nr_hugepages at boot"
+        "cannot set {file} to {asked}; this needs root: run it with sudo, or set vm.nr_hugepages at boot"
     )]
     Write {
         /// The counter.

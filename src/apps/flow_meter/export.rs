@@ -30,6 +30,27 @@ pub fn write_csv(out: &mut impl Write, flows: &[(FlowKey, Flow)]) -> io::Result<
     Ok(())
 }
 
+/// Could a file be made at `path`? Asked before the run: it would be late to learn it when all is counted.
+///
+/// # Errors
+/// Why it cannot.
+pub(super) fn probe(path: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write flows to {}", path.display());
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if target.file_name().is_none() {
+        return Err(io::Error::other("that names no file")).with_context(cannot);
+    }
+    match fs::metadata(&target) {
+        Ok(known) if known.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot),
+        // A pipe or a device would notice.
+        Ok(known) if !known.is_file() => Ok(()),
+        _ => {
+            let unfinished = unfinished(&target);
+            File::create(&unfinished).and_then(|_| fs::remove_file(&unfinished)).with_context(cannot)
+        }
+    }
+}
+
 /// Writes the file at `path`: nobody sees a half-written one, since it gets its name when it is
 /// complete. A path that is there and no regular file (a pipe, `/dev/stdout`) is written to as it is.
 ///
@@ -43,7 +64,7 @@ pub fn export(path: &Path, flows: &[(FlowKey, Flow)]) -> anyhow::Result<()> {
     }
     let unfinished = unfinished(&target);
     let written = fill(&unfinished, flows)
-        .with_context(|| format!("cannot write flows to {}", unfinished.display()))
+        .with_context(|| format!("cannot write flows to {}", path.display()))
         .and_then(|()| {
             fs::rename(&unfinished, &target)
                 .with_context(|| format!("cannot rename {} to {}", unfinished.display(), target.display()))

@@ -67,13 +67,15 @@ fn period(files: &[Input]) -> u64 {
     let latest = files.iter().filter_map(|file| file.survey.latest_ns).max().unwrap_or(0);
     let packets: u64 = files.iter().map(|file| file.survey.packets).sum();
     let span = latest - earliest.min(latest);
-    span + (span / packets.max(2).saturating_sub(1)).max(1)
+    span.saturating_add((span / packets.max(2).saturating_sub(1)).max(1))
 }
 
 impl Input {
     fn open(path: &Path) -> anyhow::Result<Input> {
         use anyhow::Context as _;
-        let bytes = FileBytes::open(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
+        // What is no capture by its first bytes may have no end (/dev/zero).
+        let bytes = FileBytes::open(path, |head| Reader::open(head).is_ok())
+            .with_context(|| format!("{}: cannot be opened", path.display()))?;
         let refused = || format!("{}: refused", path.display());
         let mut reader = Reader::open(&bytes).with_context(refused)?;
         let (mut start, format) = (reader.position(), reader.format());

@@ -1,7 +1,7 @@
 //! The capture driver: its keys, its queues, what it has to say of its files.
 
-use std::fs::{self, File};
-use std::io::BufWriter;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::transmit::{FileWriter, STEP_CAPACITY};
 use super::{FileFormat, LinkType, PortLabel, Writer};
 use crate::packet::Reasons;
 use crate::port::swallow::Swallow;
-use crate::port::{InputReport, Link, Opening, Port, Queue, Receive, Transmit};
+use crate::port::{InputReport, Link, Opening, Port, PortFiles, Queue, Receive, Transmit};
 
 /// Bytes gathered before a file is written to.
 const WRITE_BUFFER: usize = 1 << 16;
@@ -53,7 +53,8 @@ pub struct CaptureConfig {
     /// Format of `out`; by default pcapng for `.pcapng`, else pcap: in microseconds where all that is read is, in
     /// nanoseconds otherwise.
     pub format: Option<OutFormat>,
-    /// Write dropped packets to `out` too, the reason as a comment (pcapng).
+    /// Write packets that applications dropped or left undecided to `out` too, of all ports, the reason as a
+    /// comment (pcapng). One port of a configuration can do so.
     pub drop_comments: bool,
     /// Times the files are read; 0 is endlessly. Times go on from loop to loop.
     #[serde(rename = "loop")]
@@ -89,8 +90,8 @@ impl Capture {
     /// Opens and surveys the files to be read.
     ///
     /// # Errors
-    /// Neither `file` nor `out`; a file that cannot be opened or is refused; an output that is also an input;
-    /// comments asked of a format that has none.
+    /// Neither `file` nor `out`; a file that cannot be opened or is refused; comments asked of a format that has
+    /// none.
     pub fn new(config: CaptureConfig) -> anyhow::Result<Capture> {
         let paths = match &config.file {
             Some(FileList::One(path)) => vec![path.clone()],
@@ -102,11 +103,6 @@ impl Capture {
             "a capture port needs `file`, `out` or both: it would neither bring nor take anything"
         );
         anyhow::ensure!(config.queues != Some(0), "queues = 0: a port has at least one queue");
-        if let Some(out) = &config.out {
-            for path in &paths {
-                anyhow::ensure!(!same_file(path, out), "{}: is both read and written", out.display());
-            }
-        }
         let capture = Capture { inputs: Arc::new(Inputs::open(&paths)?), config };
         anyhow::ensure!(
             !capture.config.drop_comments || capture.format() == Some(FileFormat::Pcapng),
@@ -157,6 +153,8 @@ impl Capture {
         let links = self.out_links(opening);
         let labels: Vec<PortLabel<'_>> =
             links.iter().map(|link| PortLabel { name: &opening.name, link: *link }).collect();
+        // A file that was there is still there when this cannot be written: nothing is shortened before that is known.
+        Writer::create(io::sink(), format, &labels).with_context(|| format!("{}", path.display()))?;
         let file = File::create(path).with_context(|| format!("{}: cannot be written", path.display()))?;
         let kind = file.metadata()?.file_type();
         let out = BufWriter::with_capacity(WRITE_BUFFER, file);
@@ -184,11 +182,6 @@ impl Capture {
             Box::new(FileQueue::new(opening.id, self.inputs.clone(), share, self.loops()))
         }))
     }
-}
-
-/// Are these two names of one file?
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 impl Port for Capture {
@@ -219,6 +212,13 @@ impl Port for Capture {
 
     fn records_drops(&self) -> bool {
         self.config.drop_comments
+    }
+
+    fn files(&self) -> PortFiles {
+        PortFiles {
+            read: self.inputs.files.iter().map(|file| file.path.clone()).collect(),
+            written: self.config.out.clone(),
+        }
     }
 
     fn memory(&self) -> u64 {
