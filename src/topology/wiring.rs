@@ -94,7 +94,7 @@ impl Wiring {
         self.check_directions(name, &from, &routes)?;
         if let Some(twice) = twice(&stages) {
             anyhow::bail!(
-                "pipeline {name:?}: application {twice:?} is in it twice: it would count everything twice; \
+                "pipeline {name:?}: application {twice:?} is in it twice: both would have one name in reports and tallies; \
                  put the second one in a pipeline of its own, or register it under another name"
             );
         }
