@@ -2,8 +2,6 @@
 
 mod generator_rig;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use generator_rig::{How, PLAIN, Received, Rig, packets};
 use mnvkd::port::generator::{GeneratorConfig, Rate, Size, Span};
 use mnvkd::port::{Arrival, Gate, Port};
@@ -166,48 +164,4 @@ fn what_does_not_fit_its_size_is_noted() {
         notes(config),
         ["size = 64: the shortest IPv6 TCP packets are 76 bytes, since their headers need it"]
     );
-}
-
-/// Run with `cargo test --release --test generator_schedule -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn what_a_packet_costs() {
-    use mnvkd::clock::{cycles, monotonic_ns};
-    static SEEN: AtomicU64 = AtomicU64::new(0);
-    let mix = |flows, size, tcp_share, other| GeneratorConfig {
-        flows,
-        size,
-        tcp_share,
-        ipv6_share: other,
-        vlan_share: other,
-        ..GeneratorConfig::default()
-    };
-    for (what, config) in [
-        ("64 B, UDP, 1024 flows", mix(1024, Size::Bytes(64), 0.0, 0.0)),
-        ("64 B, TCP, 1024 flows", mix(1024, Size::Bytes(64), 1.0, 0.0)),
-        ("64 B, half TCP, 1024 flows", mix(1024, Size::Bytes(64), 0.5, 0.0)),
-        ("64 B, all kinds, 1024 flows", mix(1024, Size::Bytes(64), 0.5, 0.5)),
-        ("64 B, half TCP, 65536 flows", mix(65_536, Size::Bytes(64), 0.5, 0.0)),
-        (
-            "64 B, rate, half TCP, 1024 flows",
-            GeneratorConfig { rate: Some(Rate(1 << 39)), ..GeneratorConfig::default() },
-        ),
-        ("IMIX, half TCP, 1024 flows", mix(1024, Size::Imix, 0.5, 0.0)),
-        ("1514 B, half TCP, 1024 flows", mix(1024, Size::Bytes(1514), 0.5, 0.0)),
-    ] {
-        let mut rig = Rig::open(config, PLAIN);
-        let mut packets = mnvkd::packet::Packets::new();
-        let mut best = (u64::MAX, u64::MAX);
-        for _ in 0..40 {
-            let (count, ns, start) = (1 << 19, monotonic_ns(), cycles());
-            for turn in 0..count / 32 {
-                rig.queues[0].receive(&mut rig.frames, &mut packets, 32, ns + turn, Gate::OPEN);
-                SEEN.fetch_add(packets.len() as u64, Ordering::Relaxed);
-                packets.drain(..).for_each(|packet| rig.frames.release(packet.into_frame()));
-            }
-            best = best.min((cycles() - start, monotonic_ns() - ns));
-        }
-        let per = |all: u64| all as f64 / f64::from(1 << 19);
-        println!("{what:36} {:6.1} cycles {:6.2} ns", per(best.0), per(best.1));
-    }
 }
