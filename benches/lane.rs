@@ -66,7 +66,7 @@ fn receive<const WORDS: usize>(mut intake: Consumer<[u64; WORDS]>, packets: usiz
 
 /// One core's memory, with its pool, for `cores` cores.
 fn cores(cores: u16) -> Vec<(Frames, Lanes)> {
-    let shape = |owner| PoolShape { frame_room: 1920, headroom: 64, frames: FRAMES, owner };
+    let shape = |owner| PoolShape { frame_room: 1920, headroom: 64, frames: FRAMES, owner, chunk: 64 };
     let bytes = arena::pool_bytes(&shape(0)) + lane::arena_bytes(usize::from(cores), FRAMES as usize);
     let mut arenas: Vec<Arena> =
         (0..cores).map(|_| Arena::reserve(bytes, &PagePolicy::default(), None).expect("memory")).collect();

@@ -5,6 +5,7 @@ mod progress;
 mod reduce;
 mod start;
 mod stop;
+mod watch;
 
 use crate::clock::{self, Clock};
 use crate::config::Config;

@@ -16,7 +16,8 @@ const BURST: usize = 32;
 const FRAMES: usize = 512;
 const ROUNDS: usize = 2_000;
 const RUNS: usize = 15;
-const SHAPE: PoolShape = PoolShape { frame_room: 1518, headroom: 128, frames: FRAMES as u32, owner: 0 };
+const SHAPE: PoolShape =
+    PoolShape { frame_room: 1518, headroom: 128, frames: FRAMES as u32, owner: 0, chunk: 64 };
 
 /// Handles as a burst keeps them: plain memory, no drop glue.
 type Handles = [MaybeUninit<Frame>];

@@ -215,6 +215,34 @@ impl Frame {
         Ok(())
     }
 
+    /// Bytes from the frame's first to the packet's: what a driver adds to the frame's address for the kernel.
+    #[inline(always)]
+    #[must_use]
+    pub fn offset(&self) -> u16 {
+        self.head
+    }
+
+    /// Says where in the frame the packet lies, counted from the frame's first byte, and how long it is: for
+    /// drivers whose kernel or NIC chose the place.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`], and nothing changed, when that is before the headroom ([`HEAD_BYTES`]) or past the frame's end.
+    #[inline]
+    pub fn place(&mut self, offset: u16, len: u32) -> Result<(), NoRoom> {
+        let capacity = self.read_head().capacity;
+        let left =
+            u32::from(offset).checked_sub(HEAD_BYTES as u32).and_then(|front| capacity.checked_sub(front));
+        if left.is_none_or(|left| len > left) {
+            return Err(NoRoom { asked: len, left: left.unwrap_or(0) });
+        }
+        // SAFETY: HEAD_BYTES ≤ offset and the packet ends within the frame, as was just checked.
+        self.data = unsafe { self.start().add(usize::from(offset)) };
+        self.head = offset;
+        self.len = len;
+        Ok(())
+    }
+
     /// The 16 bits the holder put there; 0 in a frame just acquired.
     #[inline(always)]
     #[must_use]

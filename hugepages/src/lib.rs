@@ -26,7 +26,7 @@ pub mod primitive;
 pub mod ring;
 
 pub use arena::{Arena, ArenaError, Carved, Sealed};
-pub use frame::{Frame, NoRoom};
+pub use frame::{Frame, HEAD_BYTES, NoRoom};
 pub use pages::{MapError, Mapping, PagePolicy, PageSize};
 pub use pool::{FramePool, PoolShape};
 pub use ring::{Consumer, Producer};

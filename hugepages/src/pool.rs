@@ -24,15 +24,22 @@ pub struct PoolShape {
     pub frames: u32,
     /// The core that owns the pool, as [`Frame::owner`] tells it.
     pub owner: u16,
+    /// Frames start at multiples of so many bytes, counted from the pool's first; a power of two from
+    /// [`CACHE_LINE`] to 4,096. More than a line is for kernels and NICs that divide the pool's memory into
+    /// chunks of that size (AF_XDP's UMEM).
+    pub chunk: u32,
 }
 
 impl PoolShape {
-    /// Bytes from one frame to the next: head, headroom and room in cache lines, and an odd number
-    /// of them, so that the heads of successive frames fall into different cache sets.
+    /// Bytes from one frame to the next: head, headroom and room in chunks; where a chunk is a cache line, an
+    /// odd number of them, so that the heads of successive frames fall into different cache sets.
     #[must_use]
     pub fn stride(&self) -> usize {
         let bytes = HEAD_BYTES + usize::from(self.headroom) + self.frame_room as usize;
-        (bytes.div_ceil(CACHE_LINE) | 1) * CACHE_LINE
+        if self.chunk as usize <= CACHE_LINE {
+            return (bytes.div_ceil(CACHE_LINE) | 1) * CACHE_LINE;
+        }
+        bytes.next_multiple_of(self.chunk as usize)
     }
 
     /// Why no pool can have this shape, if none can.
@@ -43,6 +50,9 @@ impl PoolShape {
         }
         if self.headroom > most {
             return Some(format!("headroom of {} bytes: at most {most}", self.headroom));
+        }
+        if !self.chunk.is_power_of_two() || !(CACHE_LINE as u32..=4096).contains(&self.chunk) {
+            return Some(format!("chunks of {} bytes: a power of two from {CACHE_LINE} to 4096", self.chunk));
         }
         if self.frame_room.checked_add(self.headroom.into()).is_none() {
             return Some(format!("frames of {} bytes: too large", self.frame_room));

@@ -4,7 +4,7 @@
 use hugepages::arena::{carve_bytes, pool_bytes, ring_bytes};
 use hugepages::{Arena, ArenaError, PagePolicy, PoolShape};
 
-const SHAPE: PoolShape = PoolShape { frame_room: 1518, headroom: 128, frames: 100, owner: 3 };
+const SHAPE: PoolShape = PoolShape { frame_room: 1518, headroom: 128, frames: 100, owner: 3, chunk: 64 };
 
 fn arena(bytes: usize) -> Arena {
     Arena::reserve(bytes, &PagePolicy::Never, None).unwrap()
@@ -57,6 +57,10 @@ fn what_does_not_fit_is_refused_with_numbers_and_takes_nothing() {
         PoolShape { frames: 0, ..SHAPE },
         PoolShape { frame_room: 0, ..SHAPE },
         PoolShape { headroom: u16::MAX, ..SHAPE },
+        PoolShape { chunk: 0, ..SHAPE },
+        PoolShape { chunk: 32, ..SHAPE },
+        PoolShape { chunk: 96, ..SHAPE },
+        PoolShape { chunk: 8192, ..SHAPE },
         PoolShape { frame_room: u32::MAX, ..SHAPE },
     ] {
         assert!(matches!(arena.carve_pool("pool", shape), Err(ArenaError::Shape { .. })));
@@ -122,7 +126,7 @@ fn a_frame_stays_inside_its_bounds() {
 
 #[test]
 fn a_frame_of_more_than_64_kib_is_trimmed_only_as_far_as_its_handle_can_say() {
-    let shape = PoolShape { frame_room: 300_000, headroom: 0, frames: 2, owner: 0 };
+    let shape = PoolShape { frame_room: 300_000, headroom: 0, frames: 2, owner: 0, chunk: 64 };
     let mut pool = arena(pool_bytes(&shape)).carve_pool("jumbo", shape).unwrap();
     let mut frame = pool.acquire(300_000).unwrap();
     frame.trim_front(65_471).unwrap();

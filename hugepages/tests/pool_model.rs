@@ -10,7 +10,7 @@ use proptest::prelude::*;
 const FRAMES: u32 = 40;
 
 fn pool(owner: u16) -> FramePool {
-    let shape = PoolShape { frame_room: 300, headroom: 32, frames: FRAMES, owner };
+    let shape = PoolShape { frame_room: 300, headroom: 32, frames: FRAMES, owner, chunk: 64 };
     let mut arena = Arena::reserve(pool_bytes(&shape), &PagePolicy::Never, None).unwrap();
     arena.carve_pool("pool", shape).unwrap()
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use super::progress::Progress;
 use super::stop::StopFlag;
+use super::watch::Watch;
 use super::{reduce, start};
 use crate::clock::{self, Clock};
 use crate::reduce::Report;
@@ -46,10 +47,12 @@ pub(super) fn run(
     barrier.wait();
     let started_ns = clock::monotonic_ns();
     let mut progress = Progress::new(progress, &built.published);
+    let mut watch = Watch::new();
     let over = |now_ns: u64| for_ns.is_some_and(|limit| now_ns - started_ns >= limit);
     loop {
         thread::sleep(Duration::from_nanos(LOOK_EVERY_NS));
         progress.tick();
+        watch.tick(&mut built);
         let all = |test: fn(&Published) -> bool| built.published.iter().all(|core| test(core));
         let ended = all(|core| core.ended.load(Ordering::Acquire));
         let gone = built.published.iter().any(|core| core.gone.load(Ordering::Acquire));

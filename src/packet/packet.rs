@@ -14,6 +14,7 @@ mod tag {
     pub(super) const SNAPPED: u16 = 0x0800;
     pub(super) const ORDERED: u16 = 0x1000;
     pub(super) const DROPPED: u16 = 0x2000;
+    pub(super) const PARTIAL: u16 = 0x4000;
 }
 
 /// A packet in a frame of some core's arena: 32 bytes that move from burst to burst and through
@@ -77,6 +78,19 @@ impl Packet {
             self.frame.set_wire_len(bytes);
             self.frame.set_tag(self.frame.tag() | tag::SNAPPED);
         }
+    }
+
+    /// Does the sender's kernel leave its TCP or UDP checksum to the network card, so that the field holds the
+    /// sum of the pseudo-header only? Said by the port it came in by; where the port cannot know, `false`.
+    #[inline]
+    pub fn is_checksum_partial(&self) -> bool {
+        self.frame.tag() & tag::PARTIAL != 0
+    }
+
+    /// Says that its transport checksum is left to the network card.
+    #[inline]
+    pub fn set_checksum_partial(&mut self) {
+        self.frame.set_tag(self.frame.tag() | tag::PARTIAL);
     }
 
     /// When it came in, nanoseconds (see [`Packet::new`]).

@@ -33,6 +33,8 @@ pub struct Build<'a> {
     pub(crate) cores: usize,
     pub(crate) seed: u64,
     pub(crate) routes: &'a Routes,
+    /// By port number.
+    pub(crate) addresses: &'a [Option<[u8; 6]>],
     pub(crate) reasons: &'a mut Reasons,
     pub(crate) arena: &'a mut Arena,
     pub(crate) application: &'static str,
@@ -57,6 +59,11 @@ impl Build<'_> {
     /// Ports paired by the pipeline's `from` and `to`.
     pub fn routes(&self) -> &Routes {
         self.routes
+    }
+
+    /// A port's own Ethernet address, if it has one.
+    pub fn mac_address(&self, port: PortId) -> Option<[u8; 6]> {
+        self.addresses.get(port.index()).copied().flatten()
     }
 
     /// A drop reason of this name, the same on every core.

@@ -82,6 +82,14 @@ pub trait Receive: Send {
     /// Will it ever bring anything again?
     fn supply(&self) -> Supply;
 
+    /// The run is over and nothing more will be received: closes the queue and releases every frame it still has.
+    ///
+    /// # Errors
+    /// What could not be closed, in words for the report.
+    fn close(&mut self, _frames: &mut Frames) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The next arrival, for ports that know it before it is due; what virtual time is moved by.
     fn next_arrival(&mut self) -> Option<Arrival> {
         None
@@ -156,8 +164,20 @@ impl Link {
     pub const ETHERNET: Link = Link { class: LinkClass::Ethernet, number: 1, name: "ETHERNET" };
 }
 
-/// What topology tells a port when it opens its queues.
-pub struct Opening {
+/// What a driver's kernel or card wants frames to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameNeeds {
+    /// Bytes kept free before a packet that comes in.
+    pub headroom: u16,
+    /// Frames start at multiples of so many bytes (see [`hugepages::PoolShape::chunk`]).
+    pub chunk: u32,
+}
+
+/// An Ethernet address.
+pub type MacAddress = [u8; 6];
+
+/// What topology tells a port when it opens its queues, and the memory they receive into.
+pub struct Opening<'a> {
     /// The port's own number.
     pub id: PortId,
     /// Cores of the dataplane.
@@ -176,6 +196,21 @@ pub struct Opening {
     pub spread: Spread,
     /// Simulated cores in virtual time: outputs are put in canonical order.
     pub virtual_time: bool,
+    /// The frames of every core.
+    pub frames: &'a mut [Frames],
+}
+
+impl Opening<'_> {
+    /// The core that will poll a queue of the port.
+    pub fn core_of(&self, queue: usize) -> usize {
+        queue % self.cores
+    }
+
+    /// The frames of the core that will poll a queue of the port.
+    pub fn frames_of(&mut self, queue: usize) -> &mut Frames {
+        let core = self.core_of(queue);
+        &mut self.frames[core]
+    }
 }
 
 /// Something a port read that was damaged, or that it could not carry on with.
@@ -212,6 +247,16 @@ pub trait Port: Send {
     /// The largest packet it may bring, bytes: frames are made at least so large.
     fn largest_packet(&self) -> usize;
 
+    /// What its kernel or card wants frames to be like.
+    fn frame_needs(&self) -> FrameNeeds {
+        FrameNeeds { headroom: 0, chunk: 64 }
+    }
+
+    /// Its own Ethernet address, for ports that have one.
+    fn mac_address(&self) -> Option<MacAddress> {
+        None
+    }
+
     /// Link layers of the packets it brings, as far as it knows before the start.
     fn links(&self) -> Vec<Link> {
         vec![Link::ETHERNET]
@@ -244,7 +289,14 @@ pub trait Port: Send {
     ///
     /// # Errors
     /// What is wrong and what to do, in words.
-    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>>;
+    fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>>;
+
+    /// Called by the control thread about ten times a second while the run is going on: looks after what the
+    /// queues cannot see to themselves (a device that went down, changed, vanished or came back), and says what
+    /// happened, a line each, for people and for the report's notes.
+    fn watch(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What was read, for ports with an input that has an end.
     fn input(&self) -> Option<InputReport> {

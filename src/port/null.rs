@@ -67,7 +67,7 @@ impl Port for Null {
         format!("{}-byte packets from nowhere, everything sent is swallowed", self.config.size)
     }
 
-    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>> {
+    fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         let queues = opening.queues as u64;
         let share = |queue: u64| {
             self.config.count.map_or(u64::MAX, |all| all / queues + u64::from(queue < all % queues))

@@ -35,13 +35,14 @@ impl Budget {
     /// It exceeds the configured arena: with the numbers, and what to change.
     pub fn of(wiring: &Wiring) -> anyhow::Result<Budget> {
         let largest = wiring.ports.iter().map(|seat| seat.port.largest_packet()).max().unwrap_or(0);
-        let room = u32::try_from(largest.max(LEAST_ROOM).next_multiple_of(64))?;
+        let shape = frame_shape(wiring, largest)?;
+        let room = shape.frame_room;
         let usual = (USUAL_POOL_BYTES / room).clamp(LEAST_FRAMES, USUAL_FRAMES);
         let wanted = wiring.frames.unwrap_or(usual);
         let least = wiring.frames.unwrap_or(LEAST_FRAMES);
         let mut frames = wanted;
         loop {
-            let budget = Budget::with_frames(wiring, room, frames);
+            let budget = Budget::with_frames(wiring, PoolShape { frames, ..shape });
             if budget.total() as u64 <= wiring.arena_limit {
                 return Ok(budget);
             }
@@ -58,8 +59,8 @@ impl Budget {
         }
     }
 
-    fn with_frames(wiring: &Wiring, room: u32, frames: u32) -> Budget {
-        let shape = PoolShape { frame_room: room, headroom: HEADROOM, frames, owner: 0 };
+    fn with_frames(wiring: &Wiring, shape: PoolShape) -> Budget {
+        let PoolShape { frames, frame_room: room, .. } = shape;
         let mut lines = vec![(format!("{frames} frames of {room} bytes"), arena::pool_bytes(&shape))];
         let lanes = lane::arena_bytes(wiring.cores.len(), frames as usize);
         if lanes > 0 {
@@ -80,6 +81,23 @@ impl Budget {
     pub fn total(&self) -> usize {
         self.lines.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
+}
+
+/// Frames that suit every port: the largest packet of any, the most headroom, the largest chunk; where frames are made
+/// of chunks, their room is all that the chunks leave.
+fn frame_shape(wiring: &Wiring, largest: usize) -> anyhow::Result<PoolShape> {
+    let needs = wiring.ports.iter().map(|seat| seat.port.frame_needs());
+    let (headroom, chunk) = needs.fold((HEADROOM, 64), |(headroom, chunk), needs| {
+        (headroom.max(needs.headroom), chunk.max(needs.chunk))
+    });
+    let least = if chunk == 64 { LEAST_ROOM } else { 1 };
+    let frame_room = u32::try_from(largest.max(least).next_multiple_of(64))?;
+    let tight = PoolShape { frame_room, headroom, frames: 1, owner: 0, chunk };
+    if chunk == 64 {
+        return Ok(tight);
+    }
+    let before = hugepages::HEAD_BYTES + usize::from(headroom);
+    Ok(PoolShape { frame_room: u32::try_from(tight.stride() - before)?, ..tight })
 }
 
 /// A number of bytes for people.

@@ -65,7 +65,10 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
     let lanes = lane::mesh(&mut arenas, budget.shape.frames as usize)?;
     let mut reasons = Reasons::default();
     let pipelines = build_pipelines(wiring, &mut arenas, &mut reasons)?;
-    let queues = open_ports(wiring, kind)?;
+    let cores = wiring.cores.len();
+    let foreign = budget.shape.frames as usize * (cores - 1);
+    let mut frames: Vec<Frames> = pools.into_iter().map(|pool| Frames::new(pool, foreign)).collect();
+    let queues = open_ports(wiring, kind, &mut frames)?;
     let (obtained, pages_reason) = seal(arenas, &mut notes);
 
     let orders = Arc::new(Orders::default());
@@ -74,11 +77,9 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
     let (mut receives, mut transmits) = distribute(queues, wiring);
     let transmit_owners = owners(&transmits, wiring.ports.len());
     let drop_record = wiring.ports.iter().position(|seat| seat.port.records_drops()).and_then(PortId::new);
-    let cores = wiring.cores.len();
-    let parts = pools.into_iter().zip(lanes).zip(pipelines).enumerate();
-    for (number, ((pool, lanes), pipelines)) in parts {
+    let parts = frames.into_iter().zip(lanes).zip(pipelines).enumerate();
+    for (number, ((frames, lanes), pipelines)) in parts {
         let id = core_id(number)?;
-        let frames = Frames::new(pool, budget.shape.frames as usize * (cores - 1));
         let egress = egress_of(number, &mut transmits[number], &transmit_owners, &wiring.ports, &reasons);
         workers.push(Worker {
             id,
@@ -123,6 +124,7 @@ fn build_pipelines(
     reasons: &mut Reasons,
 ) -> anyhow::Result<Vec<Vec<Running>>> {
     let cores = arenas.len();
+    let addresses: Vec<_> = wiring.ports.iter().map(|seat| seat.port.mac_address()).collect();
     let mut all = Vec::with_capacity(cores);
     for (number, arena) in arenas.iter_mut().enumerate() {
         let mut running = Vec::with_capacity(wiring.pipelines.len());
@@ -134,6 +136,7 @@ fn build_pipelines(
                     cores,
                     seed: wiring.seed,
                     routes: &pipeline.routes,
+                    addresses: &addresses,
                     reasons,
                     arena,
                     application: entry.name,
@@ -171,7 +174,7 @@ fn seal(arenas: Vec<Arena>, notes: &mut Vec<String>) -> (PageSize, Option<String
 }
 
 /// Opens every port's queues.
-fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Queue>>> {
+fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> anyhow::Result<Vec<Vec<Queue>>> {
     let table = wiring.buckets()?;
     let mut opened = Vec::with_capacity(wiring.ports.len());
     let by_flow = Hashing { key: PartitionKey::FiveTuple, seed: wiring.seed };
@@ -181,7 +184,7 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
         let carries = carried_to(wiring, id);
         let (seed, pages, cores) = (wiring.seed, wiring.pages, wiring.cores.len());
         let seat = &mut wiring.ports[number];
-        let opening = Opening {
+        let mut opening = Opening {
             id,
             cores,
             queues: seat.queues,
@@ -191,9 +194,11 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind) -> anyhow::Result<Vec<Vec<Que
             carries,
             spread: spread(split, table.clone(), seat.queues),
             virtual_time: kind.clock.is_virtual(),
+            frames: &mut *frames,
         };
-        opened
-            .push(seat.port.open(&opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?);
+        opened.push(
+            seat.port.open(&mut opening).map_err(|error| error.context(format!("port {:?}", seat.name)))?,
+        );
     }
     Ok(opened)
 }

@@ -263,7 +263,10 @@ impl Worker {
     /// The core's end: takes in the last frames, closes its transmit queues, hands over what it has.
     pub fn finish(mut self) -> CoreResult {
         self.outbox.take_home();
-        let mut errors = self.outbox.close();
+        let frames = &mut self.outbox.ledger.frames;
+        let mut errors: Vec<String> =
+            self.intakes.iter_mut().filter_map(|intake| intake.queue.close(frames).err()).collect();
+        errors.extend(self.outbox.close());
         let mut tallies = Vec::new();
         let mut stages = Vec::new();
         for pipeline in self.pipelines {

@@ -52,7 +52,8 @@ impl Rig {
     pub fn open(config: GeneratorConfig, how: How) -> Rig {
         let mut port = Generator::new(config).unwrap();
         let count = how.queues;
-        let opening = Opening {
+        let mut opening = Opening {
+            frames: &mut [],
             carries: Vec::new(),
             id: PortId::new(0).unwrap(),
             cores: count,
@@ -63,9 +64,10 @@ impl Rig {
             spread: Arc::new(move |_, bytes, _| symmetric(bytes) % count),
             virtual_time: how.virtual_time,
         };
-        let queues = port.open(&opening).unwrap().into_iter().map(|queue| queue.receive.unwrap()).collect();
+        let queues =
+            port.open(&mut opening).unwrap().into_iter().map(|queue| queue.receive.unwrap()).collect();
         let frame_room = port.largest_packet() as u32;
-        let shape = PoolShape { frame_room, headroom: 0, frames: how.frames, owner: 0 };
+        let shape = PoolShape { frame_room, headroom: 0, frames: how.frames, owner: 0, chunk: 64 };
         let mut arena = Arena::reserve(pool_bytes(&shape), &PagePolicy::Never, None).unwrap();
         Rig { port, queues, frames: Frames::new(arena.carve_pool("frames", shape).unwrap(), 0) }
     }

@@ -67,7 +67,7 @@ impl Port for Moody {
         "takes packets when it likes".to_owned()
     }
 
-    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>> {
+    fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         let queue = |_| Queue {
             receive: None,
             transmit: Some(Box::new(MoodyQueue {

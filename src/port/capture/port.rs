@@ -252,7 +252,7 @@ impl Port for Capture {
         text
     }
 
-    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>> {
+    fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         let mut queues = Vec::with_capacity(opening.queues);
         for queue in 0..opening.queues {
             let receive = self.receive_queue(opening, queue)?;

@@ -177,7 +177,7 @@ impl Port for Generator {
         text
     }
 
-    fn open(&mut self, opening: &Opening) -> anyhow::Result<Vec<Queue>> {
+    fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         anyhow::ensure!(opening.queues > 0, "queues = 0: a port has at least one queue");
         let mix = Arc::new(Mix::new(self.config.size));
         let schedule = self.schedule(opening.virtual_time);

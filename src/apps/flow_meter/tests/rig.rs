@@ -10,7 +10,7 @@ use crate::reduce::Tally;
 use crate::steer::key::PartitionKey;
 use crate::steer::steering::Hashing;
 
-const SHAPE: PoolShape = PoolShape { frame_room: 2048, headroom: 0, frames: 64, owner: 0 };
+const SHAPE: PoolShape = PoolShape { frame_room: 2048, headroom: 0, frames: 64, owner: 0, chunk: 64 };
 const HASHING: Hashing = Hashing { key: PartitionKey::FiveTuple, seed: 7 };
 
 /// A packet to be.
@@ -70,6 +70,7 @@ impl Core {
             cores: 1,
             seed: 7,
             routes: &Routes::default(),
+            addresses: &[],
             reasons: &mut Reasons::default(),
             arena: &mut arena,
             application: "flow-meter",
