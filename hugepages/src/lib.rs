@@ -12,7 +12,8 @@
 //! 6. [`frame`]: the owning handle of one packet buffer.
 //! 7. [`pool`]: where frames are acquired and go home to.
 //! 8. [`ring`]: one producer, one consumer, bursts.
-//! 9. [`arena`]: one mapping carved into slices, pools and rings.
+//! 9. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
+//! 10. [`arena`]: one mapping carved into slices, pools, rings and slots.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
@@ -24,6 +25,7 @@ pub mod pool;
 pub mod prefetch;
 pub mod primitive;
 pub mod ring;
+pub mod slots;
 
 pub use arena::{Arena, ArenaError, Carved, Sealed};
 pub use frame::{Frame, HEAD_BYTES, NoRoom};

@@ -119,3 +119,32 @@ fn abandoned_and_then_empty_means_that_everything_was_seen() {
         assert_eq!(alive.load(Ordering::Relaxed), 0);
     });
 }
+
+#[test]
+fn no_wake_from_elsewhere_is_lost() {
+    model(|| {
+        let inbox = Arc::new(hugepages::slots::Inbox::new(130));
+        let said = Arc::new(AtomicUsize::new(0));
+        let raisers = [1u32, 128].map(|number| {
+            let (inbox, said) = (inbox.clone(), said.clone());
+            thread::spawn(move || {
+                said.fetch_add(number as usize, Ordering::Relaxed);
+                inbox.raise(number);
+            })
+        });
+        let (mut taken, mut known) = (0, 0);
+        while taken != 129 {
+            inbox.take(|number| {
+                taken += number;
+                // What happened before the wake is seen with it.
+                known = said.load(Ordering::Relaxed);
+                assert!(known >= number as usize);
+            });
+            thread::yield_now();
+        }
+        for raiser in raisers {
+            raiser.join().unwrap();
+        }
+        inbox.take(|number| panic!("{number} twice"));
+    });
+}
