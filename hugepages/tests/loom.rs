@@ -132,19 +132,21 @@ fn no_wake_from_elsewhere_is_lost() {
                 inbox.raise(number);
             })
         });
-        let (mut taken, mut known) = (0, 0);
-        while taken != 129 {
+        let taken = std::cell::Cell::new(0);
+        let take = || {
             inbox.take(|number| {
-                taken += number;
+                taken.set(taken.get() + number);
                 // What happened before the wake is seen with it.
-                known = said.load(Ordering::Relaxed);
-                assert!(known >= number as usize);
-            });
-            thread::yield_now();
-        }
+                assert!(said.load(Ordering::Relaxed) >= number as usize);
+            })
+        };
+        // At any moment of their raising, and once more when they are done.
+        take();
         for raiser in raisers {
             raiser.join().unwrap();
         }
+        take();
+        assert_eq!(taken.get(), 129);
         inbox.take(|number| panic!("{number} twice"));
     });
 }

@@ -38,7 +38,9 @@ impl Inbox {
         // Release, each: who takes the next step's flag sees this one, and all that happened before the wake.
         bits.fetch_or(1 << (number % 64), Ordering::Release);
         summary.fetch_or(1 << (word % 64), Ordering::Release);
-        self.pending.store(true, Ordering::Release);
+        // A swap and no store: of two raisers the taker reads the later one's flag, and only a chain of read-modify-writes
+        // lets it see what the earlier one did before (loom found that).
+        self.pending.swap(true, Ordering::Release);
     }
 
     /// Is there something to take?
