@@ -23,7 +23,7 @@ mod tests;
 
 use std::ops::DerefMut;
 
-use hugepages::{Carved, arena};
+use hugepages::{Carved, arena, prefetch};
 use zerocopy::FromZeros;
 
 pub use chunk::Chunk;
@@ -103,6 +103,9 @@ pub struct TimerWheel<V, T = Carved<Timer<V>>, C = Carved<Chunk>> {
     peak: usize,
     value: std::marker::PhantomData<V>,
 }
+
+/// How many timers ahead of the one that is moved or fired the cache is asked for.
+const AHEAD: usize = 8;
 
 const NO_TIMER: u32 = u32::MAX;
 
@@ -325,12 +328,22 @@ where
                 return false;
             }
             *left -= 1;
+            self.prefetch_before(location);
             let index = self.chunks.at(location);
             self.remove(location);
             let due = self.timers[index as usize].deadline_ns >> TICK_BITS;
             self.place_from(tick, index, due);
         }
         true
+    }
+
+    /// Asks the cache for a timer that will be looked at soon.
+    #[inline]
+    fn prefetch_before(&self, location: u32) {
+        let earlier = self.chunks.earlier(location, AHEAD);
+        if let Some(timer) = earlier.and_then(|index| self.timers.get(index as usize)) {
+            prefetch::for_writing(std::ptr::from_ref(timer).cast_mut());
+        }
     }
 
     /// Fires the timers of the tick where the wheel stands, as far as they are due.
@@ -346,6 +359,7 @@ where
         let mut cursor = self.chunks.last(self.slots[slot].last);
         while let Some(location) = cursor {
             cursor = self.chunks.before(location);
+            self.prefetch_before(location);
             let index = self.chunks.at(location);
             let Timer { deadline_ns, value, .. } = self.timers[index as usize];
             if deadline_ns > now_ns {

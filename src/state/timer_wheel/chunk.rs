@@ -121,6 +121,17 @@ impl<C: DerefMut<Target = [Chunk]>> Chunks<C> {
         if place > 0 { Some(at - 1) } else { self.last(self.chunks[chunk].before) }
     }
 
+    /// The timer that lies `count` places before this one in its slot, `count` being less than a chunk.
+    #[inline]
+    pub(super) fn earlier(&self, at: u32, count: usize) -> Option<u32> {
+        let (chunk, place) = parts(at);
+        let chunk = &self.chunks[chunk];
+        match place.checked_sub(count) {
+            Some(place) => Some(chunk.timers[place]),
+            None => Some(self.chunks.get(chunk.before as usize)?.timers[place + PER_CHUNK - count]),
+        }
+    }
+
     /// The timers of a slot, from the last to the first.
     pub(super) fn iter(&self, last: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors(self.last(last), |at| self.before(*at)).map(|at| self.at(at))
