@@ -65,21 +65,22 @@ impl Links {
             let text = format!("{name:?}: names of devices have 1 to {} bytes", NAME_BYTES - 1);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let question = question(name);
-        // SAFETY: the pointer and length are a slice's, which lives through the call.
-        check(
-            unsafe { libc::send(self.socket.as_raw_fd(), question.as_ptr().cast(), question.len(), 0) } as _
-        )?;
         let mut answer = vec![0u8; 32 << 10];
-        // SAFETY: the pointer and length are a vector's, which lives through the call.
-        let got =
-            check(
-                unsafe { libc::recv(self.socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) }
-                    as _,
-            )?;
-        let Some(mut device) = parse(&answer[..got as usize])? else { return Ok(None) };
+        let got = self.ask(&question(name), &mut answer)?;
+        let Some(mut device) = parse(&answer[..got])? else { return Ok(None) };
         ethtool::complete(&self.socket, &mut device);
         Ok(Some(device))
+    }
+
+    /// One question, one answer: how many bytes of it there are.
+    fn ask(&self, question: &[u8], answer: &mut [u8]) -> io::Result<usize> {
+        let fd = self.socket.as_raw_fd();
+        // SAFETY: pointer and length are a slice's, which lives through the call.
+        let sent = unsafe { libc::send(fd, question.as_ptr().cast(), question.len(), 0) };
+        check(sent as _)?;
+        // SAFETY: as above, and the slice is ours to write.
+        let got = unsafe { libc::recv(fd, answer.as_mut_ptr().cast(), answer.len(), 0) };
+        Ok(check(got as _)? as usize)
     }
 }
 
@@ -208,15 +209,8 @@ mod tests {
     #[test]
     fn a_cut_answer_never_panics() {
         let links = Links::open().unwrap();
-        let asked = question("lo");
-        // SAFETY: as in `by_name`.
-        check(unsafe { libc::send(links.socket.as_raw_fd(), asked.as_ptr().cast(), asked.len(), 0) } as _)
-            .unwrap();
         let mut answer = vec![0u8; 32 << 10];
-        let (fd, room) = (links.socket.as_raw_fd(), answer.len());
-        // SAFETY: as in `by_name`.
-        let got =
-            check(unsafe { libc::recv(fd, answer.as_mut_ptr().cast(), room, 0) } as _).unwrap() as usize;
+        let got = links.ask(&question("lo"), &mut answer).unwrap();
         let whole = parse(&answer[..got]).unwrap().unwrap();
         assert_eq!(whole.name, "lo");
         for cut in 0..got {
