@@ -44,11 +44,19 @@ pub struct LoadError {
     pub log: String,
 }
 
+impl LoadError {
+    /// The last lines of the log, where the verifier says what it does not like.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        let mut last: Vec<&str> = self.log.trim_end().lines().rev().take(4).map(str::trim).collect();
+        last.reverse();
+        last.join(" | ")
+    }
+}
+
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let last = self.log.trim_end().lines().rev().take(4).collect::<Vec<_>>();
-        write!(f, "{}", self.error)?;
-        last.iter().rev().try_for_each(|line| write!(f, "; {}", line.trim()))
+        write!(f, "{}: {}", self.error, self.log_tail())
     }
 }
 

@@ -27,6 +27,9 @@ pub use self::sender::{NotSent, Sender};
 use crate::frame::{Frame, HEAD_BYTES};
 use crate::pool::FramePool;
 
+/// The largest chunk: a page, of the smallest size there is.
+const MOST_CHUNK: u32 = 4096;
+
 /// A pool's memory as a UMEM: what a socket registers, and how frames and chunks relate.
 #[derive(Clone, Debug)]
 pub struct Umem {
@@ -34,11 +37,36 @@ pub struct Umem {
 }
 
 impl Umem {
-    /// The memory of this pool in chunks of `chunk` bytes; `None` where the pool's frames are not made of whole
-    /// chunks.
+    /// The memory of this pool in chunks as large as its frames allow, at most 4,096 bytes; `None` where that is
+    /// less than the 2,048 a UMEM takes.
     #[must_use]
-    pub fn of(pool: &FramePool, chunk: u32) -> Option<Umem> {
-        Some(Umem { shape: Shape::of(pool, chunk)? })
+    pub fn of(pool: &FramePool) -> Option<Umem> {
+        let chunk = (1 << pool.stride().trailing_zeros()).min(MOST_CHUNK);
+        (chunk >= ffi::xdp::LEAST_CHUNK).then(|| Umem { shape: Shape::of(pool, chunk) })
+    }
+
+    /// Bytes of a chunk.
+    #[must_use]
+    pub fn chunk(&self) -> u32 {
+        self.shape.chunk()
+    }
+
+    /// Bytes of a packet that the kernel puts into one chunk.
+    #[must_use]
+    pub fn chunk_room(&self) -> u32 {
+        self.shape.chunk() - HEAD_BYTES as u32 - u32::from(ffi::xdp::KERNEL_HEADROOM)
+    }
+
+    /// Bytes of the memory: what is pinned.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.shape.region().len()
+    }
+
+    /// Chunks of a frame.
+    #[must_use]
+    pub fn chunks(&self) -> u32 {
+        self.shape.chunks()
     }
 
     /// Registers the memory with a socket, makes the four rings and maps them: both halves, not bound yet. The heads of

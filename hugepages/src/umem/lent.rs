@@ -29,10 +29,10 @@ unsafe impl Send for Shape {}
 unsafe impl Sync for Shape {}
 
 impl Shape {
-    pub(super) fn of(pool: &FramePool, chunk: u32) -> Option<Shape> {
+    /// `chunk` is a power of two that divides the pool's stride.
+    pub(super) fn of(pool: &FramePool, chunk: u32) -> Shape {
         let (region, stride) = (pool.region(), pool.stride());
-        let whole = chunk.is_power_of_two() && stride.is_multiple_of(chunk as usize);
-        whole.then(|| Shape {
+        Shape {
             base: region.cast(),
             bytes: region.len(),
             stride,
@@ -41,7 +41,7 @@ impl Shape {
             chunk_shift: chunk.trailing_zeros(),
             chunks: (stride >> chunk.trailing_zeros()) as u32,
             _memory: pool.memory(),
-        })
+        }
     }
 
     pub(super) fn region(&self) -> NonNull<[u8]> {

@@ -65,6 +65,19 @@ impl Sender {
         self.lent.shape().address_of(frame).is_some()
     }
 
+    /// Descriptors that can be put into the transmit ring now.
+    #[inline(always)]
+    pub fn room(&mut self, wanted: u32) -> u32 {
+        self.transmit.room(wanted)
+    }
+
+    /// The most descriptors a packet of `len` bytes takes, wherever it lies in its frame.
+    #[inline(always)]
+    #[must_use]
+    pub fn most_descriptors(&self, len: u32) -> u32 {
+        if self.open.is_empty() { 1 } else { len / self.lent.shape().chunk() + 2 }
+    }
+
     /// Descriptors the packet in a frame takes: one for each chunk it touches.
     #[inline(always)]
     #[must_use]
