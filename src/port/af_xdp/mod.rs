@@ -100,7 +100,14 @@ impl<K: Kernel> On<K> {
             "device {name:?} does not carry Ethernet, and AF_XDP needs that; use driver = \"af_packet\""
         );
         let queues = config.queue_numbers(device.queues.receive)?;
-        Ok(On { filter: Filter::Everything, config, kernel, device, queues, opened: None })
+        Ok(On {
+            filter: Filter::of(config.matches.as_deref())?,
+            config,
+            kernel,
+            device,
+            queues,
+            opened: None,
+        })
     }
 
     fn frame_needs(&self) -> FrameNeeds {
