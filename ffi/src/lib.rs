@@ -9,14 +9,22 @@
 //! 3. [`cycles`](mod@cycles): the cycle counter.
 //! 4. [`time`]: the kernel's clocks and sleep.
 //! 5. [`process`]: what the scheduler did to the thread.
+//! 6. [`device`]: network devices, their state, queues and counters.
+//! 7. [`xdp`]: AF_XDP sockets and their rings.
+//! 8. [`errno`]: what the kernel says when it says no.
+//! 9. [`bpf`]: the XDP program, its map, its attachment.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
+pub mod bpf;
 pub mod cycles;
+pub mod device;
+pub mod errno;
 pub mod file;
 pub mod memory;
 pub mod process;
 pub mod time;
+pub mod xdp;
 
 use std::io;
 

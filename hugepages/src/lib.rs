@@ -14,6 +14,7 @@
 //! 8. [`ring`]: one producer, one consumer, bursts.
 //! 9. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
 //! 10. [`arena`]: one mapping carved into slices, pools, rings and slots.
+//! 11. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
@@ -26,6 +27,8 @@ pub mod prefetch;
 pub mod primitive;
 pub mod ring;
 pub mod slots;
+#[cfg(not(loom))]
+pub mod umem;
 
 pub use arena::{Arena, ArenaError, Carved, Sealed};
 pub use frame::{Frame, HEAD_BYTES, NoRoom};

@@ -28,7 +28,7 @@ impl Egress {
     /// Does anything wait here?
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self, Egress::Own(own) if !own.pending.is_empty())
+        matches!(self, Egress::Own(own) if own.is_waiting())
     }
 }
 
@@ -52,6 +52,12 @@ impl OwnQueue {
     pub(crate) fn new(queue: Box<dyn Transmit>, port: PortId, port_name: &str) -> OwnQueue {
         let name_hash = xxhash_rust::xxh3::xxh3_64(port_name.as_bytes());
         OwnQueue { sender: Sender { queue, port, unflushed: false, name_hash }, pending: Packets::new() }
+    }
+
+    /// Does something wait, here or in the queue itself?
+    #[inline]
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty() || self.sender.unflushed
     }
 
     /// Adds a packet to those waiting; when they are a full burst they are offered to the queue, and a
@@ -132,6 +138,7 @@ impl Sender {
     pub(super) fn flush(&mut self, ledger: &mut Ledger) {
         if std::mem::take(&mut self.unflushed) {
             self.queue.flush(&mut ledger.frames);
+            self.unflushed = self.queue.has_unsent();
         }
     }
 }
