@@ -340,6 +340,8 @@ fn flows_by_queue() {
         carries: Vec::new(),
         spread: std::sync::Arc::new(|_, _, _| 0),
         virtual_time: false,
+        receives: true,
+        frames_per_queue: 0,
         frames: &mut frames,
     };
     let mut queues = port.open(&mut opening).unwrap();

@@ -12,11 +12,16 @@
 //! 6. [`device`]: network devices, their state, queues and counters.
 //! 7. [`packet_socket`]: packet sockets with mapped rings.
 //! 8. [`tap`], [`link`]: devices of our own, and setting what they are.
+//! 9. [`xdp`]: AF_XDP sockets and their rings.
+//! 10. [`errno`]: what the kernel says when it says no.
+//! 11. [`bpf`]: the XDP program, its map, its attachment.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
+pub mod bpf;
 pub mod cycles;
 pub mod device;
+pub mod errno;
 pub mod file;
 pub mod link;
 pub mod memory;
@@ -24,6 +29,7 @@ pub mod packet_socket;
 pub mod process;
 pub mod tap;
 pub mod time;
+pub mod xdp;
 
 use std::io;
 

@@ -13,6 +13,7 @@
 //! 7. [`pool`]: where frames are acquired and go home to.
 //! 8. [`ring`]: one producer, one consumer, bursts.
 //! 9. [`arena`]: one mapping carved into slices, pools and rings.
+//! 10. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
@@ -24,6 +25,8 @@ pub mod pool;
 pub mod prefetch;
 pub mod primitive;
 pub mod ring;
+#[cfg(not(loom))]
+pub mod umem;
 
 pub use arena::{Arena, ArenaError, Carved, Sealed};
 pub use frame::{Frame, HEAD_BYTES, NoRoom};

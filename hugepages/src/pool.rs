@@ -239,6 +239,12 @@ impl FramePool {
         NonNull::slice_from_raw_parts(self.base, self.span)
     }
 
+    /// The mapping the pool lies in: as long as someone has this, it stays.
+    #[cfg(not(loom))]
+    pub(crate) fn memory(&self) -> Arc<Mapping> {
+        Arc::clone(&self.memory)
+    }
+
     /// Bytes from one frame to the next.
     #[must_use]
     pub fn stride(&self) -> usize {

@@ -1,5 +1,6 @@
 //! The frames a core works with: its own pool, and a tray for frames of others on their way home.
 
+use hugepages::umem::Umem;
 use hugepages::{Frame, FramePool};
 
 /// A core's frame pool, and the frames of other cores that ended here and wait to be sent home.
@@ -43,6 +44,12 @@ impl Frames {
     pub fn release_each(&mut self, frames: impl IntoIterator<Item = Frame>) {
         let strays = &mut self.strays;
         self.pool.release_each(frames, |foreign| strays.push(foreign));
+    }
+
+    /// The pool's memory, to be registered with the kernel by AF_XDP ports; `None` where its frames are not made of
+    /// chunks.
+    pub fn umem(&self) -> Option<Umem> {
+        Umem::of(&self.pool)
     }
 
     /// The largest packet a frame of the pool holds, in bytes.

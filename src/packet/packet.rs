@@ -216,6 +216,12 @@ impl Packet {
         if self.frame.tag() & tag::DROPPED == 0 { None } else { Reason::new(self.hash as usize) }
     }
 
+    /// The frame it lies in.
+    #[inline]
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
     /// Asks the cache for the first bytes.
     #[inline]
     pub fn prefetch(&self) {

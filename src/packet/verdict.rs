@@ -75,8 +75,11 @@ impl Reason {
     /// The application panicked while it held the burst.
     pub const PANICKED: Reason = Reason(9);
 
+    /// Shorter than the port's link header, or longer than it can carry.
+    pub const SIZE: Reason = Reason(10);
+
     /// Names of the framework's reasons, in the order of their numbers; kebab-case, as in reports.
-    pub const FRAMEWORK: [&'static str; 10] = [
+    pub const FRAMEWORK: [&'static str; 11] = [
         "policy",
         "no-verdict",
         "no-route",
@@ -87,6 +90,7 @@ impl Reason {
         "malformed",
         "stopped",
         "panicked",
+        "size",
     ];
 
     /// The reason with this number; `None` past [`Reason::LIMIT`].

@@ -5,6 +5,7 @@
 //! stayed behind, says what came of it.
 
 pub mod af_packet;
+pub mod af_xdp;
 pub mod capture;
 pub mod driver;
 pub mod generator;
@@ -122,12 +123,12 @@ pub trait Transmit: Send {
         frames.release(packet.into_frame());
     }
 
-    /// Lets go of everything taken: called once in every turn that transmitted. Nothing is held for a batch.
+    /// Lets go of everything taken: called once in every turn that transmitted, and in the turns after it as long as
+    /// [`Transmit::has_unsent`]. Nothing is held for a batch.
     fn flush(&mut self, _frames: &mut Frames) {}
 
-    /// Is something of what was taken still here after [`flush`](Self::flush), because the device had no room for it? Then
-    /// `flush` is called again in the next turn, whether anything is transmitted in it or not.
-    fn is_unsent(&self) -> bool {
+    /// Is something that was taken still here because its kernel or card would not have it now?
+    fn has_unsent(&self) -> bool {
         false
     }
 
@@ -178,6 +179,9 @@ pub struct FrameNeeds {
     pub headroom: u16,
     /// Frames start at multiples of so many bytes (see [`hugepages::PoolShape::chunk`]).
     pub chunk: u32,
+    /// Frames a queue keeps with its kernel or card when it has as many as it can use; pools are made larger by so
+    /// many where the memory allowed takes them.
+    pub per_queue: u32,
 }
 
 /// An Ethernet address.
@@ -203,6 +207,10 @@ pub struct Opening<'a> {
     pub spread: Spread,
     /// Simulated cores in virtual time: outputs are put in canonical order.
     pub virtual_time: bool,
+    /// Does any pipeline take the port's packets? Where none does, receiving halves are not kept.
+    pub receives: bool,
+    /// Frames each queue may keep with its kernel or card: what [`Port::frame_needs`] asked for, or its share of what there is.
+    pub frames_per_queue: usize,
     /// The frames of every core.
     pub frames: &'a mut [Frames],
 }
@@ -256,7 +264,7 @@ pub trait Port: Send {
 
     /// What its kernel or card wants frames to be like.
     fn frame_needs(&self) -> FrameNeeds {
-        FrameNeeds { headroom: 0, chunk: 64 }
+        FrameNeeds { headroom: 0, chunk: 64, per_queue: 0 }
     }
 
     /// Its own Ethernet address, for ports that have one.

@@ -37,7 +37,7 @@ impl Budget {
         let largest = wiring.ports.iter().map(|seat| seat.port.largest_packet()).max().unwrap_or(0);
         let shape = frame_shape(wiring, largest)?;
         let room = shape.frame_room;
-        let usual = (USUAL_POOL_BYTES / room).clamp(LEAST_FRAMES, USUAL_FRAMES);
+        let usual = (USUAL_POOL_BYTES / room).clamp(LEAST_FRAMES, USUAL_FRAMES).saturating_add(lent(wiring));
         let wanted = wiring.frames.unwrap_or(usual);
         let least = wiring.frames.unwrap_or(LEAST_FRAMES);
         let mut frames = wanted;
@@ -81,6 +81,24 @@ impl Budget {
     pub fn total(&self) -> usize {
         self.lines.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
+}
+
+/// Frames that the queues of one core keep with kernels and cards when they have as many as they can use.
+fn lent(wiring: &Wiring) -> u32 {
+    let cores = wiring.cores.len().max(1);
+    let of = |seat: &super::PortSeat| {
+        let queues = u32::try_from(seat.queues.div_ceil(cores)).unwrap_or(u32::MAX);
+        seat.port.frame_needs().per_queue.saturating_mul(queues)
+    };
+    wiring.ports.iter().map(of).fold(0, u32::saturating_add)
+}
+
+/// Frames each queue of a port may keep with its kernel or card, of `total` that its core has: all it can use, or where
+/// that would leave too few for packets on their way, its share of three quarters.
+pub(super) fn granted(wiring: &Wiring, port: usize, total: usize) -> usize {
+    let (wanted, all) = (wiring.ports[port].port.frame_needs().per_queue as usize, lent(wiring) as usize);
+    let most = total / 4 * 3;
+    if all <= most { wanted } else { wanted * most / all }
 }
 
 /// Frames that suit every port: the largest packet of any, the most headroom, the largest chunk; where frames are made

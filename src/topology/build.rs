@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hugepages::{Arena, FramePool, PageSize, PoolShape};
 
-use super::{Budget, Wiring};
+use super::{Budget, Wiring, budget};
 use crate::clock::Clock;
 use crate::lane::{self, Lanes};
 use crate::packet::{Burst, CoreId, Frames, PortId, Reasons};
@@ -183,6 +183,8 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> any
         let split = wiring.pipelines.iter().find(|p| p.from.contains(&id)).map_or(by_flow, |p| p.split);
         let carries = carried_to(wiring, id);
         let (seed, pages, cores) = (wiring.seed, wiring.pages, wiring.cores.len());
+        let receives = wiring.pipelines.iter().any(|pipeline| pipeline.from.contains(&id));
+        let frames_per_queue = budget::granted(wiring, number, frames.first().map_or(0, Frames::total));
         let seat = &mut wiring.ports[number];
         let mut opening = Opening {
             id,
@@ -194,6 +196,8 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> any
             carries,
             spread: spread(split, table.clone(), seat.queues),
             virtual_time: kind.clock.is_virtual(),
+            receives,
+            frames_per_queue,
             frames: &mut *frames,
         };
         opened.push(

@@ -3,6 +3,7 @@
 use crate::apps;
 use crate::pipeline::Registry;
 use crate::port::af_packet::AfPacket;
+use crate::port::af_xdp::AfXdp;
 use crate::port::capture::Capture;
 use crate::port::driver::Drivers;
 use crate::port::generator::Generator;
@@ -13,6 +14,11 @@ pub fn drivers() -> Drivers {
     let mut drivers = Drivers::default();
     drivers.register("generator", "seeded synthetic traffic with valid checksums", Generator::new);
     drivers.register("null", "endless packets of a set size in, everything out swallowed", Null::new);
+    drivers.register(
+        "af_xdp",
+        "a network device, before the kernel's own stack sees its packets",
+        AfXdp::new,
+    );
     drivers.register("capture", "pcap and pcapng files in and out", Capture::new);
     drivers.register(
         "af_packet",

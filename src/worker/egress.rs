@@ -54,7 +54,7 @@ impl OwnQueue {
         OwnQueue { sender: Sender { queue, port, unflushed: false, name_hash }, pending: Packets::new() }
     }
 
-    /// Does something wait here, or in the queue for the device?
+    /// Does something wait, here or in the queue itself?
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {
         !self.pending.is_empty() || self.sender.unflushed
@@ -138,7 +138,7 @@ impl Sender {
     pub(super) fn flush(&mut self, ledger: &mut Ledger) {
         if self.unflushed {
             self.queue.flush(&mut ledger.frames);
-            self.unflushed = self.queue.is_unsent();
+            self.unflushed = self.queue.has_unsent();
         }
     }
 }

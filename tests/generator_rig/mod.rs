@@ -63,6 +63,8 @@ impl Rig {
             pages: PagePolicy::Never,
             spread: Arc::new(move |_, bytes, _| symmetric(bytes) % count),
             virtual_time: how.virtual_time,
+            receives: true,
+            frames_per_queue: 0,
         };
         let queues =
             port.open(&mut opening).unwrap().into_iter().map(|queue| queue.receive.unwrap()).collect();

@@ -31,6 +31,8 @@ pub struct AfPacket {
     device: Device,
     account: Arc<Account>,
     queues: Vec<Handle>,
+    /// Does a pipeline read from it?
+    receives: bool,
     seen: Seen,
     /// What is to be said at the first look.
     first_news: Option<String>,
@@ -47,13 +49,6 @@ struct Handle {
     sockets: Vec<Arc<PacketSocket>>,
     receive: Arc<Exchange<ReceiveRing>>,
     transmit: Arc<Exchange<TransmitRing>>,
-}
-
-impl Handle {
-    /// Does a core poll the receiving half? None does where no pipeline reads from the port.
-    fn is_read(&self) -> bool {
-        Arc::strong_count(&self.receive) > 1
-    }
 }
 
 impl AfPacket {
@@ -77,7 +72,18 @@ impl AfPacket {
         let first_news = link::at_start(&config.device, facts);
         let (queues, complaint, folded) = (Vec::new(), None, SocketStatistics::default());
         let seen = Some(facts);
-        Ok(AfPacket { config, links, device, account, queues, seen, first_news, complaint, folded })
+        Ok(AfPacket {
+            config,
+            links,
+            device,
+            account,
+            queues,
+            receives: false,
+            seen,
+            first_news,
+            complaint,
+            folded,
+        })
     }
 
     fn plan(&self) -> Plan {
@@ -97,10 +103,9 @@ impl AfPacket {
 
     /// Opens the sockets again, on a device that took the place of the one before, and offers them to the cores.
     fn reopen(&mut self, index: u32) -> anyhow::Result<()> {
-        let read = self.queues.iter().any(Handle::is_read);
         let rings = self
             .plan()
-            .open(index, self.queues.len(), read)
+            .open(index, self.queues.len(), self.receives)
             .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
         for (handle, Rings { receive, transmit }) in self.queues.iter_mut().zip(rings) {
             handle.transmit.offer(transmit);
@@ -116,9 +121,6 @@ impl AfPacket {
     /// Takes apart the rings that cores have done with.
     fn collect(&mut self) {
         for handle in &mut self.queues {
-            if !handle.is_read() {
-                handle.sockets.clear();
-            }
             if let Some(ring) = handle.receive.collect() {
                 fold(&mut self.folded, &mut handle.sockets, &ring);
             }
@@ -197,9 +199,10 @@ impl Port for AfPacket {
     }
 
     fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
+        self.receives = opening.receives;
         let rings = self
             .plan()
-            .open(self.device.index, opening.queues, true)
+            .open(self.device.index, opening.queues, self.receives)
             .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
         let link = self.link();
         let mut queues = Vec::with_capacity(rings.len());

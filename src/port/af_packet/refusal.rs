@@ -2,20 +2,10 @@
 
 use std::io;
 
+use ffi::errno::{
+    EACCES, EAFNOSUPPORT, EINVAL, EMFILE, ENETDOWN, ENODEV, ENOMEM, ENOPROTOOPT, ENOSPC, ENXIO, EPERM,
+};
 use ffi::packet_socket::Failed;
-
-/// `errno` values (`errno(3)`).
-const EPERM: i32 = 1;
-const ENXIO: i32 = 6;
-const ENOMEM: i32 = 12;
-const EACCES: i32 = 13;
-const ENODEV: i32 = 19;
-const EINVAL: i32 = 22;
-const ENOSPC: i32 = 28;
-const ENOPROTOOPT: i32 = 92;
-const EAFNOSUPPORT: i32 = 97;
-const ENETDOWN: i32 = 100;
-const EMFILE: i32 = 24;
 
 /// Does sending fail because the device is down or no more?
 pub(super) fn is_device_gone(error: &io::Error) -> bool {

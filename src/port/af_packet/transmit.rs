@@ -69,7 +69,7 @@ impl Transmit for Transmitter {
         }
     }
 
-    fn is_unsent(&self) -> bool {
+    fn has_unsent(&self) -> bool {
         self.ring.unsent() > 0
     }
 
@@ -97,7 +97,10 @@ fn fault(packet: &mut Packet, can_send: bool, least: usize, most: usize) -> Opti
     if packet.len() == 0 {
         return Some(Reason::EMPTY);
     }
-    if !can_send || packet.len() < least || packet.len() > most || !checksum::complete(packet) {
+    if packet.len() < least || packet.len() > most {
+        return Some(Reason::SIZE);
+    }
+    if !can_send || !checksum::complete(packet) {
         return Some(Reason::TRANSMIT_FAILED);
     }
     None
