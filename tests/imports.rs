@@ -120,12 +120,14 @@ fn concrete_ports_and_applications_are_named_in_topology_alone() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);
-    let concrete = ["port::null", "port::generator", "port::capture", "port::af_xdp", "crate::apps"];
+    let drivers = ["null", "generator", "capture", "af_xdp", "af_packet", "tap"];
+    let concrete = drivers.map(|driver| format!("port::{driver}"));
+    let concrete = concrete.iter().map(String::as_str).chain(["crate::apps"]);
     for file in files {
         let here = room(&file, &src);
         let text = fs::read_to_string(&file).expect("sources are text");
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        for name in concrete {
+        for name in concrete.clone() {
             let own = name.starts_with("port::") && here == "port" || name == "crate::apps" && here == "apps";
             if !own && here != "topology" && code.iter().any(|line| line.contains(name)) {
                 panic!("{} names {name}: only topology may", file.display());

@@ -40,4 +40,7 @@ numbers! {
     ENETDOWN "The network device is down.",
     ENOBUFS "No buffer space.",
     EINTR "Interrupted by a signal.",
+    EMFILE "Too many open files.",
+    EBADFD "The file is in no state for that; of a tap device: it was deleted.",
+    EIO "Input or output failed; of a tap device: it is down.",
 }

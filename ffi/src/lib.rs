@@ -10,9 +10,11 @@
 //! 4. [`time`]: the kernel's clocks and sleep.
 //! 5. [`process`]: what the scheduler did to the thread.
 //! 6. [`device`]: network devices, their state, queues and counters.
-//! 7. [`xdp`]: AF_XDP sockets and their rings.
-//! 8. [`errno`]: what the kernel says when it says no.
-//! 9. [`bpf`]: the XDP program, its map, its attachment.
+//! 7. [`packet_socket`]: packet sockets with mapped rings.
+//! 8. [`tap`], [`link`]: devices of our own, and setting what they are.
+//! 9. [`xdp`]: AF_XDP sockets and their rings.
+//! 10. [`errno`]: what the kernel says when it says no.
+//! 11. [`bpf`]: the XDP program, its map, its attachment.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
@@ -21,8 +23,11 @@ pub mod cycles;
 pub mod device;
 pub mod errno;
 pub mod file;
+pub mod link;
 pub mod memory;
+pub mod packet_socket;
 pub mod process;
+pub mod tap;
 pub mod time;
 pub mod xdp;
 

@@ -4,6 +4,7 @@
 //! one [`Queue`] a queue; each queue goes to the one core that polls it. After the run the port, which
 //! stayed behind, says what came of it.
 
+pub mod af_packet;
 pub mod af_xdp;
 pub mod capture;
 pub mod driver;

@@ -2,6 +2,7 @@
 
 use crate::apps;
 use crate::pipeline::Registry;
+use crate::port::af_packet::AfPacket;
 use crate::port::af_xdp::AfXdp;
 use crate::port::capture::Capture;
 use crate::port::driver::Drivers;
@@ -19,6 +20,11 @@ pub fn drivers() -> Drivers {
         AfXdp::new,
     );
     drivers.register("capture", "pcap and pcapng files in and out", Capture::new);
+    drivers.register(
+        "af_packet",
+        "any Linux device, by packet sockets with mapped rings (CAP_NET_RAW)",
+        AfPacket::new,
+    );
     drivers
 }
 

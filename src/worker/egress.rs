@@ -136,7 +136,7 @@ impl Sender {
     /// Lets the port send what it took since the last time.
     #[inline]
     pub(super) fn flush(&mut self, ledger: &mut Ledger) {
-        if std::mem::take(&mut self.unflushed) {
+        if self.unflushed {
             self.queue.flush(&mut ledger.frames);
             self.unflushed = self.queue.has_unsent();
         }
