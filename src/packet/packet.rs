@@ -93,6 +93,24 @@ impl Packet {
         self.frame.set_tag(self.frame.tag() | tag::PARTIAL);
     }
 
+    /// Says that its transport checksum is there: whoever writes one says so.
+    #[inline]
+    pub fn clear_checksum_partial(&mut self) {
+        self.frame.set_tag(self.frame.tag() & !tag::PARTIAL);
+    }
+
+    /// Makes it `bytes` long, here and on the wire; `false`, and nothing changed, where its frame has no room for
+    /// that. Bytes that come in at the end hold what was there before.
+    #[inline]
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let Ok(bytes) = u32::try_from(bytes) else { return false };
+        let fits = self.frame.set_len(bytes).is_ok();
+        if fits {
+            self.set_wire_len(bytes);
+        }
+        fits
+    }
+
     /// When it came in, nanoseconds (see [`Packet::new`]).
     #[inline]
     pub fn time_ns(&self) -> u64 {
