@@ -120,7 +120,7 @@ fn concrete_ports_and_applications_are_named_in_topology_alone() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);
-    let concrete = ["port::null", "port::generator", "port::capture", "crate::apps"];
+    let concrete = ["port::null", "port::generator", "port::capture", "port::af_packet", "crate::apps"];
     for file in files {
         let here = room(&file, &src);
         let text = fs::read_to_string(&file).expect("sources are text");

@@ -9,12 +9,16 @@
 //! 3. [`cycles`](mod@cycles): the cycle counter.
 //! 4. [`time`]: the kernel's clocks and sleep.
 //! 5. [`process`]: what the scheduler did to the thread.
+//! 6. [`device`]: network devices, their state, queues and counters.
+//! 7. [`packet_socket`]: packet sockets with mapped rings.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
 pub mod cycles;
+pub mod device;
 pub mod file;
 pub mod memory;
+pub mod packet_socket;
 pub mod process;
 pub mod time;
 

@@ -37,8 +37,9 @@ pub(crate) struct FrameHead {
     capacity: u32,
     /// The core whose pool it is.
     owner: u16,
-    reserved: u16,
+    checksum_start: u16,
     wire_len: u32,
+    checksum_field: u16,
     order: [u64; 2],
 }
 
@@ -51,7 +52,7 @@ const _: () = assert!(!std::mem::needs_drop::<Frame>());
 
 impl FrameHead {
     pub(crate) fn new(capacity: u32, owner: u16) -> Self {
-        Self { capacity, owner, reserved: 0, wire_len: 0, order: [0; 2] }
+        Self { capacity, owner, checksum_start: 0, wire_len: 0, checksum_field: 0, order: [0; 2] }
     }
 }
 
@@ -275,6 +276,24 @@ impl Frame {
     #[inline]
     pub fn set_wire_len(&mut self, bytes: u32) {
         self.write_head().wire_len = bytes;
+    }
+
+    /// The place of an incomplete checksum as [`set_checksum_place`](Self::set_checksum_place) left it: it survives
+    /// release and acquire, so whoever receives sets it.
+    #[inline]
+    #[must_use]
+    pub fn checksum_place(&self) -> (u16, u16) {
+        let head = self.read_head();
+        (head.checksum_start, head.checksum_field)
+    }
+
+    /// Notes where the packet has a checksum that is not complete: the first byte it covers, and how many bytes after
+    /// that its field is.
+    #[inline]
+    pub fn set_checksum_place(&mut self, start: u16, field: u16) {
+        let head = self.write_head();
+        head.checksum_start = start;
+        head.checksum_field = field;
     }
 
     /// The place in the order of arrival as [`set_order`](Self::set_order) left it: it survives

@@ -1,10 +1,13 @@
 //! The internet checksum (RFC 1071): sum, incremental update (RFC 1624), and of a packet's
-//! outer headers: verify ([`states`]) and fill in ([`fill_ipv4`], [`fill_transport`]).
+//! outer headers: verify ([`states`]) and fill in ([`fill_ipv4`], [`fill_transport`]); complete one that was
+//! left to the network card ([`complete`]).
 
+mod complete;
 mod fill;
 mod plain;
 mod verify;
 
+pub use complete::complete;
 pub use fill::{fill_ipv4, fill_transport};
 pub use verify::{ChecksumState, ipv4_header_state, states, transport_state};
 

@@ -87,16 +87,18 @@ impl Packet {
         self.frame.tag() & tag::PARTIAL != 0
     }
 
-    /// Says that its transport checksum is left to the network card.
+    /// Says that its transport checksum is left to the network card, and that nobody knows where it is.
     #[inline]
     pub fn set_checksum_partial(&mut self) {
-        self.frame.set_tag(self.frame.tag() | tag::PARTIAL);
+        self.set_checksum_partial_at(0, 0);
     }
 
-    /// Says that its transport checksum is there: whoever writes one says so.
+    /// Says that a checksum is left to the network card: it covers the packet from byte `start` to the end, its field is
+    /// `field` bytes after `start`. With a tunnel that is the inner packet's.
     #[inline]
-    pub fn clear_checksum_partial(&mut self) {
-        self.frame.set_tag(self.frame.tag() & !tag::PARTIAL);
+    pub fn set_checksum_partial_at(&mut self, start: u16, field: u16) {
+        self.frame.set_checksum_place(start, field);
+        self.frame.set_tag(self.frame.tag() | tag::PARTIAL);
     }
 
     /// Makes it `bytes` long, here and on the wire; `false`, and nothing changed, where its frame has no room for
@@ -109,6 +111,20 @@ impl Packet {
             self.set_wire_len(bytes);
         }
         fits
+    }
+
+    /// Where the checksum is that is left to the network card (see [`Packet::set_checksum_partial_at`]); `None` where
+    /// there is none or its place is not known.
+    #[inline]
+    pub fn partial_checksum(&self) -> Option<(u16, u16)> {
+        let place = || Some(self.frame.checksum_place()).filter(|(start, _)| *start != 0);
+        if self.is_checksum_partial() { place() } else { None }
+    }
+
+    /// Says that its checksums are complete.
+    #[inline]
+    pub fn set_checksum_complete(&mut self) {
+        self.frame.set_tag(self.frame.tag() & !tag::PARTIAL);
     }
 
     /// When it came in, nanoseconds (see [`Packet::new`]).

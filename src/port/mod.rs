@@ -4,6 +4,7 @@
 //! one [`Queue`] a queue; each queue goes to the one core that polls it. After the run the port, which
 //! stayed behind, says what came of it.
 
+pub mod af_packet;
 pub mod capture;
 pub mod driver;
 pub mod generator;
@@ -123,6 +124,12 @@ pub trait Transmit: Send {
 
     /// Lets go of everything taken: called once in every turn that transmitted. Nothing is held for a batch.
     fn flush(&mut self, _frames: &mut Frames) {}
+
+    /// Is something of what was taken still here after [`flush`](Self::flush), because the device had no room for it? Then
+    /// `flush` is called again in the next turn, whether anything is transmitted in it or not.
+    fn is_unsent(&self) -> bool {
+        false
+    }
 
     /// A step of virtual time is over: what was taken since the last one can be put in its canonical order.
     fn end_step(&mut self, _frames: &mut Frames) {}

@@ -2,6 +2,7 @@
 
 use crate::apps;
 use crate::pipeline::Registry;
+use crate::port::af_packet::AfPacket;
 use crate::port::capture::Capture;
 use crate::port::driver::Drivers;
 use crate::port::generator::Generator;
@@ -13,6 +14,11 @@ pub fn drivers() -> Drivers {
     drivers.register("generator", "seeded synthetic traffic with valid checksums", Generator::new);
     drivers.register("null", "endless packets of a set size in, everything out swallowed", Null::new);
     drivers.register("capture", "pcap and pcapng files in and out", Capture::new);
+    drivers.register(
+        "af_packet",
+        "any Linux device, by packet sockets with mapped rings (CAP_NET_RAW)",
+        AfPacket::new,
+    );
     drivers
 }
 

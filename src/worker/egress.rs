@@ -28,7 +28,7 @@ impl Egress {
     /// Does anything wait here?
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self, Egress::Own(own) if !own.pending.is_empty())
+        matches!(self, Egress::Own(own) if own.is_waiting())
     }
 }
 
@@ -52,6 +52,12 @@ impl OwnQueue {
     pub(crate) fn new(queue: Box<dyn Transmit>, port: PortId, port_name: &str) -> OwnQueue {
         let name_hash = xxhash_rust::xxh3::xxh3_64(port_name.as_bytes());
         OwnQueue { sender: Sender { queue, port, unflushed: false, name_hash }, pending: Packets::new() }
+    }
+
+    /// Does something wait here, or in the queue for the device?
+    #[inline]
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty() || self.sender.unflushed
     }
 
     /// Adds a packet to those waiting; when they are a full burst they are offered to the queue, and a
@@ -130,8 +136,9 @@ impl Sender {
     /// Lets the port send what it took since the last time.
     #[inline]
     pub(super) fn flush(&mut self, ledger: &mut Ledger) {
-        if std::mem::take(&mut self.unflushed) {
+        if self.unflushed {
             self.queue.flush(&mut ledger.frames);
+            self.unflushed = self.queue.is_unsent();
         }
     }
 }

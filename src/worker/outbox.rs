@@ -110,7 +110,7 @@ impl Outbox {
         for own in self.egress.iter_mut().filter_map(Egress::own) {
             moved |= own.transmit_pending(&mut self.ledger);
             own.sender.flush(&mut self.ledger);
-            waits |= !own.pending.is_empty();
+            waits |= own.is_waiting();
         }
         self.stirred = waits;
         moved

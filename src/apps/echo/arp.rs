@@ -34,7 +34,7 @@ pub(super) fn answer(request: Request<'_>) -> Result<Kind, Fate> {
     }
     // A capture may have cut padding off, and a port may have said what it likes of a checksum that is not there.
     packet.set_wire_len(packet.len() as u32);
-    packet.clear_checksum_partial();
+    packet.set_checksum_complete();
     Ok(Kind::Arp)
 }
 

@@ -26,7 +26,7 @@ pub(super) fn answer_v4(request: Request<'_>, segment: Segment) -> Result<Kind, 
     ipv4::turn(packet, &segment, len, now_ns);
     reply(segment.settled(packet, len), [REQUEST, REPLY], known, 0);
     envelope.turn(packet.data_mut(), &mac);
-    packet.clear_checksum_partial();
+    packet.set_checksum_complete();
     Ok(Kind::Icmp)
 }
 
@@ -41,7 +41,7 @@ pub(super) fn answer_v6(request: Request<'_>, asked: &Asked) -> Result<Kind, Fat
     let pseudo = ipv6::turn(packet, asked, len);
     reply(segment.settled(packet, len), [REQUEST_V6, REPLY_V6], known, pseudo);
     envelope.turn(packet.data_mut(), &mac);
-    packet.clear_checksum_partial();
+    packet.set_checksum_complete();
     Ok(Kind::Icmpv6)
 }
 

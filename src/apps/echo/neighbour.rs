@@ -38,7 +38,7 @@ pub(super) fn answer(request: Request<'_>, asked: &Asked) -> Result<Kind, Fate> 
         true => ethernet::address(packet.data_mut(), &ALL_NODES_MAC, &mac),
         false => envelope.turn(packet.data_mut(), &mac),
     }
-    packet.clear_checksum_partial();
+    packet.set_checksum_complete();
     Ok(Kind::Neighbour)
 }
 

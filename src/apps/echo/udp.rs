@@ -28,7 +28,7 @@ pub(super) fn answer_v4(request: Request<'_>, segment: Segment) -> Result<Kind, 
     let pseudo = add(segment.pseudo.unwrap_or(0), len as u16);
     turn(segment.settled(packet, len), standing, pseudo);
     envelope.turn(packet.data_mut(), &mac);
-    packet.clear_checksum_partial();
+    packet.set_checksum_complete();
     Ok(Kind::Udp)
 }
 
@@ -45,7 +45,7 @@ pub(super) fn answer_v6(request: Request<'_>, asked: &Asked) -> Result<Kind, Fat
     let pseudo = ipv6::turn(packet, asked, len);
     turn(segment.settled(packet, len), standing, pseudo);
     envelope.turn(packet.data_mut(), &mac);
-    packet.clear_checksum_partial();
+    packet.set_checksum_complete();
     Ok(Kind::Udp)
 }
 

@@ -1,0 +1,295 @@
+//! What topology asks of an `af_packet` port.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+use ffi::device::{Device, Links};
+use ffi::packet_socket::{PacketSocket, ReceiveRing, RingShape, SocketStatistics, TransmitRing};
+
+use super::account::Account;
+use super::exchange::Exchange;
+use super::link::{self, Facts, Seen};
+use super::receive::Receiver;
+use super::sockets::{Plan, Rings};
+use super::transmit::{self, Transmitter};
+use super::{AfPacketConfig, RingFormat, refusal};
+use crate::packet::layers::LinkClass;
+use crate::port::{Link, Losses, MacAddress, Opening, Port, Queue};
+
+/// Bytes beyond the MTU a packet may have: Ethernet header and two VLAN tags, one of them put back by us.
+const BEYOND_MTU: u32 = 14 + 4 + 4;
+/// A packet of its own link layer: IP and nothing before it.
+const RAW: Link = Link { class: LinkClass::RawIp, number: 101, name: "RAW" };
+
+/// An `af_packet` port.
+#[derive(Debug)]
+pub struct AfPacket {
+    config: AfPacketConfig,
+    links: Links,
+    /// The device as it was at the start.
+    device: Device,
+    account: Arc<Account>,
+    queues: Vec<Handle>,
+    seen: Seen,
+    /// What is to be said at the first look.
+    first_news: Option<String>,
+    /// What kept the device's sockets from being opened again, as it was said last.
+    complaint: Option<String>,
+    /// What sockets that are no more had counted.
+    folded: SocketStatistics,
+}
+
+/// A queue as the control thread sees it.
+#[derive(Debug, Default)]
+struct Handle {
+    /// The receiving sockets whose rings have not been collected.
+    sockets: Vec<Arc<PacketSocket>>,
+    receive: Arc<Exchange<ReceiveRing>>,
+    transmit: Arc<Exchange<TransmitRing>>,
+}
+
+impl AfPacket {
+    /// An `af_packet` port with these keys; looks its device up.
+    ///
+    /// # Errors
+    /// A key out of its range; no device of that name, with the names there are.
+    pub fn new(config: AfPacketConfig) -> anyhow::Result<AfPacket> {
+        config.check()?;
+        let links = Links::open().context("devices cannot be asked about (rtnetlink)")?;
+        let found = links.by_name(&config.device).with_context(|| format!("device {:?}", config.device))?;
+        let Some(device) = found else {
+            let names = ffi::device::names().unwrap_or_default().join(", ");
+            anyhow::bail!(
+                "there is no device {:?} in this network namespace; there are: {names}",
+                config.device
+            )
+        };
+        let facts = Facts::from(&device);
+        let account = Arc::new(Account::new(facts.works, device.mtu));
+        let first_news = link::at_start(&config.device, facts);
+        let (queues, complaint, folded) = (Vec::new(), None, SocketStatistics::default());
+        let seen = Some(facts);
+        Ok(AfPacket { config, links, device, account, queues, seen, first_news, complaint, folded })
+    }
+
+    fn plan(&self) -> Plan {
+        let shape = |packets: u32| RingShape { packet: self.device.mtu + BEYOND_MTU, packets };
+        Plan {
+            version: self.config.ring.into(),
+            receive: shape(self.config.receive_slots),
+            transmit: shape(self.config.transmit_slots),
+            promiscuous: self.config.promiscuous,
+            qdisc_bypass: self.config.qdisc_bypass,
+        }
+    }
+
+    fn link(&self) -> Link {
+        if self.device.ethernet { Link::ETHERNET } else { RAW }
+    }
+
+    /// Opens the sockets again, on a device that took the place of the one before, and offers them to the cores.
+    fn reopen(&mut self, index: u32) -> anyhow::Result<()> {
+        let plan = self.plan();
+        let rings = plan
+            .open(index, self.queues.len())
+            .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
+        for (handle, Rings { receive, transmit }) in self.queues.iter_mut().zip(rings) {
+            handle.sockets.push(receive.socket().clone());
+            let unwanted = handle.receive.offer(receive);
+            handle.transmit.offer(transmit);
+            if let Some(ring) = unwanted {
+                self.account.end_receive(&ring);
+                fold(&mut self.folded, &mut handle.sockets, &ring);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes apart the rings that cores have done with.
+    fn collect(&mut self) {
+        for handle in &mut self.queues {
+            if let Some(ring) = handle.receive.collect() {
+                fold(&mut self.folded, &mut handle.sockets, &ring);
+            }
+            drop(handle.transmit.collect());
+        }
+    }
+
+    /// The device of the port's name as it is now.
+    fn look(&self) -> Seen {
+        self.links.by_name(&self.config.device).ok().flatten().as_ref().map(Facts::from)
+    }
+
+    /// What all receiving sockets counted.
+    fn counted(&self) -> SocketStatistics {
+        let mut sum = self.folded;
+        self.queues.iter().flat_map(|handle| &handle.sockets).for_each(|socket| add(&mut sum, socket));
+        sum
+    }
+
+    /// Packets the device itself had no room for since the start.
+    fn card_missed(&self) -> u64 {
+        let now = self.links.by_name(&self.config.device).ok().flatten();
+        let Some(now) = now.filter(|now| now.index == self.device.index) else { return 0 };
+        let missed = |device: &Device| device.statistics.rx_missed_errors + device.statistics.rx_fifo_errors;
+        missed(&now).saturating_sub(missed(&self.device))
+    }
+}
+
+fn add(sum: &mut SocketStatistics, socket: &PacketSocket) {
+    let counted = socket.statistics();
+    sum.packets += counted.packets;
+    sum.drops += counted.drops;
+    sum.freezes += counted.freezes;
+}
+
+/// A ring's socket is no more: what it counted is kept.
+fn fold(folded: &mut SocketStatistics, sockets: &mut Vec<Arc<PacketSocket>>, ring: &ReceiveRing) {
+    add(folded, ring.socket());
+    sockets.retain(|socket| !Arc::ptr_eq(socket, ring.socket()));
+}
+
+impl Port for AfPacket {
+    fn driver(&self) -> &'static str {
+        "af_packet"
+    }
+
+    fn queues(&self, cores: usize) -> usize {
+        self.config.queues.unwrap_or(cores)
+    }
+
+    fn largest_packet(&self) -> usize {
+        (self.device.mtu + BEYOND_MTU) as usize
+    }
+
+    fn mac_address(&self) -> Option<MacAddress> {
+        self.device.mac
+    }
+
+    fn links(&self) -> Vec<Link> {
+        vec![self.link()]
+    }
+
+    fn memory(&self) -> u64 {
+        let plan = self.plan();
+        let each = plan.receive.receive_bytes(plan.version) + plan.transmit.transmit_bytes();
+        each * self.config.queues.unwrap_or(1) as u64
+    }
+
+    fn describe(&self) -> String {
+        let format = match self.config.ring {
+            RingFormat::V2 => "v2",
+            RingFormat::V3 => "v3",
+        };
+        let bypass = if self.config.qdisc_bypass { ", past queueing disciplines" } else { "" };
+        format!("device {}, MTU {}, {format} rings{bypass}", self.config.device, self.device.mtu)
+    }
+
+    fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
+        let rings = self
+            .plan()
+            .open(self.device.index, opening.queues)
+            .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
+        let link = self.link();
+        let mut queues = Vec::with_capacity(rings.len());
+        for Rings { receive, transmit } in rings {
+            let handle = Handle { sockets: vec![receive.socket().clone()], ..Handle::default() };
+            let account = &self.account;
+            queues.push(Queue {
+                receive: Some(Box::new(Receiver {
+                    port: opening.id,
+                    link: link.class,
+                    ring: receive,
+                    exchange: handle.receive.clone(),
+                    account: account.clone(),
+                })),
+                transmit: Some(Box::new(Transmitter {
+                    ring: transmit,
+                    exchange: handle.transmit.clone(),
+                    account: account.clone(),
+                    least: transmit::least(self.device.ethernet),
+                })),
+            });
+            self.queues.push(handle);
+        }
+        Ok(queues)
+    }
+
+    fn watch(&mut self) -> Vec<String> {
+        self.collect();
+        // The kernel counts in 32 bits; read often enough, they never come round.
+        let _ = self.counted();
+        let now = self.look();
+        let name = self.config.device.clone();
+        let mut news: Vec<String> = self.first_news.take().into_iter().collect();
+        news.extend(link::news(&name, self.seen, now, self.device.mtu));
+        let bound = self.seen.map(|seen| seen.index);
+        if let Some(facts) = now {
+            self.account.mtu.store(facts.mtu, Ordering::Relaxed);
+        }
+        match now {
+            Some(facts) if bound != Some(facts.index) => match self.reopen(facts.index) {
+                Ok(()) => {
+                    news.push(format!(
+                        "device {name:?} is there again: its sockets are open, traffic goes on"
+                    ));
+                    self.complaint = None;
+                }
+                Err(error) => {
+                    let text = format!("{error:#}; tried again ten times a second");
+                    if self.complaint.as_ref() != Some(&text) {
+                        news.push(text.clone());
+                        self.complaint = Some(text);
+                    }
+                    self.account.can_send.store(false, Ordering::Relaxed);
+                    self.seen = None;
+                    return news;
+                }
+            },
+            _ => {}
+        }
+        self.account.can_send.store(now.is_some_and(|facts| facts.works), Ordering::Relaxed);
+        self.seen = now;
+        news
+    }
+
+    fn losses(&self) -> Losses {
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let account = &self.account;
+        vec![
+            ("ring-full", self.counted().drops),
+            ("larger-than-frame", read(&account.larger_than_frame)),
+            ("unread", read(&account.unread)),
+            ("damaged", read(&account.damaged)),
+            ("card-missed", self.card_missed()),
+            ("transmit-rejected", read(&account.rejected)),
+            ("transmit-withdrawn", read(&account.withdrawn)),
+        ]
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let name = &self.config.device;
+        let mut notes = Vec::new();
+        if self.config.ring == RingFormat::V3 {
+            notes.push(
+                "ring = \"v3\": the kernel may keep a packet for a millisecond or more before it hands over its block; \"v2\" hands over each at once"
+                    .to_owned(),
+            );
+        }
+        if self.account.larger_than_frame.load(Ordering::Relaxed) > 0 {
+            notes.push(format!(
+                "packets larger than device {name:?} can bring (MTU {}) were dropped as larger-than-frame: the kernel joins segments, or their sender never cut them; `ethtool -K {name} gro off lro off`, and on the other end of a veth `ethtool -K PEER tso off gso off`",
+                self.device.mtu
+            ));
+        }
+        let SocketStatistics { drops, freezes, .. } = self.counted();
+        if drops > 0 {
+            let often = if freezes > 0 { format!(" (it was full {freezes} times)") } else { String::new() };
+            notes.push(format!(
+                "the ring of device {name:?} was too small for what came in{often}: more queues and cores, or more receive-slots"
+            ));
+        }
+        notes
+    }
+}

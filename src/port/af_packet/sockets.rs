@@ -1,0 +1,62 @@
+//! Opening the sockets of a port's queues.
+
+use ffi::packet_socket::{Failed, ReceiveRing, RingShape, RingVersion, TransmitRing};
+
+/// What the rings of every queue are to be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// Format of the receive rings.
+    pub(super) version: RingVersion,
+    /// Receive rings.
+    pub(super) receive: RingShape,
+    /// Transmit rings.
+    pub(super) transmit: RingShape,
+    /// Take in packets for other addresses too.
+    pub(super) promiscuous: bool,
+    /// Send past queueing disciplines.
+    pub(super) qdisc_bypass: bool,
+}
+
+/// The rings of one queue.
+#[derive(Debug)]
+pub(super) struct Rings {
+    pub(super) receive: Box<ReceiveRing>,
+    pub(super) transmit: Box<TransmitRing>,
+}
+
+impl Plan {
+    /// Opens the sockets of so many queues on a device. Packets come in only when all are open and belong to one group,
+    /// so that none comes to two queues.
+    pub(super) fn open(&self, index: u32, queues: usize) -> Result<Vec<Rings>, Failed> {
+        let mut rings = Vec::with_capacity(queues);
+        for _ in 0..queues {
+            rings.push(Rings {
+                receive: Box::new(ReceiveRing::open(self.receive, self.version)?),
+                transmit: Box::new(TransmitRing::open(self.transmit, index, self.qdisc_bypass)?),
+            });
+        }
+        let mut group = None;
+        for Rings { receive, .. } in &rings {
+            let socket = receive.socket();
+            socket.bind(index).map_err(step("binding to the device"))?;
+            match group {
+                None if queues == 1 => {}
+                None => group = Some(socket.start_group().map_err(step("spreading packets over queues"))?),
+                Some(group) => socket.join_group(group).map_err(step("spreading packets over queues"))?,
+            }
+        }
+        if let (true, Some(first)) = (self.promiscuous, rings.first()) {
+            // For the device one is as good as all.
+            let made = first.receive.socket().make_promiscuous(index);
+            made.map_err(step("taking in packets for other addresses"))?;
+        }
+        for Rings { receive, .. } in &rings {
+            receive.socket().admit().map_err(step("letting packets in"))?;
+        }
+        Ok(rings)
+    }
+}
+
+fn step(step: &'static str) -> impl FnOnce(std::io::Error) -> Failed {
+    move |error| Failed { step: step.to_owned(), error }
+}

@@ -1,0 +1,109 @@
+//! The transmitting half of a queue: packets are copied into the ring, the kernel is asked once a turn to send them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ffi::packet_socket::TransmitRing;
+
+use super::account::Account;
+use super::exchange::Exchange;
+use super::refusal;
+use crate::packet::{Frames, Packet, Packets, Reason, checksum};
+use crate::port::{Moved, Refusal, Transmit};
+
+/// Bytes of an Ethernet header, the least a packet can have.
+const ETHERNET: usize = 14;
+/// Bytes beyond the MTU a packet may have: the Ethernet header and a VLAN tag.
+const BEYOND_MTU: usize = ETHERNET + 4;
+
+/// A queue's transmitting half.
+pub(super) struct Transmitter {
+    pub(super) ring: Box<TransmitRing>,
+    pub(super) exchange: Arc<Exchange<TransmitRing>>,
+    pub(super) account: Arc<Account>,
+    /// Bytes a packet must have.
+    pub(super) least: usize,
+}
+
+impl Transmit for Transmitter {
+    #[inline]
+    fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
+        if self.exchange.is_offered() {
+            self.renew();
+        }
+        let mut moved = Moved::default();
+        let can_send = self.account.can_send.load(Ordering::Relaxed);
+        let most = self.account.mtu.load(Ordering::Relaxed) as usize + BEYOND_MTU;
+        let mut refusal = None;
+        let mut taken = 0;
+        for packet in packets.iter_mut() {
+            if let Some(reason) = fault(packet, can_send, self.least, most.min(self.ring.room())) {
+                refusal = Some(Refusal::Never(reason));
+                break;
+            }
+            if !self.ring.put(packet.data()) {
+                refusal = Some(Refusal::Full);
+                break;
+            }
+            moved.bytes += packet.len() as u64;
+            taken += 1;
+        }
+        moved.packets = taken as u32;
+        frames.release_each(packets.drain(..taken).map(Packet::into_frame));
+        (moved, refusal)
+    }
+
+    fn flush(&mut self, _frames: &mut Frames) {
+        if self.ring.unsent() == 0 {
+            return;
+        }
+        let kicked = self.ring.kick();
+        if kicked.rejected > 0 {
+            Account::add(&self.account.rejected, kicked.rejected.into());
+        }
+        // Anything else (no buffer, no room in the queueing discipline) passes: the packets stay and are offered again.
+        if kicked.error.is_some_and(|error| refusal::is_device_gone(&error)) {
+            // The control thread says when there is a device again; what waits now is of no use then.
+            self.account.can_send.store(false, Ordering::Relaxed);
+            self.account.end_transmit(&mut self.ring);
+        }
+    }
+
+    fn is_unsent(&self) -> bool {
+        self.ring.unsent() > 0
+    }
+
+    fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
+        self.flush(frames);
+        self.account.end_transmit(&mut self.ring);
+        Ok(())
+    }
+}
+
+impl Transmitter {
+    /// Takes the new ring that is offered.
+    #[cold]
+    fn renew(&mut self) {
+        if let Some(mut old) = self.exchange.trade(&mut self.ring) {
+            self.account.end_transmit(&mut old);
+            self.exchange.leave(old);
+        }
+    }
+}
+
+/// Why a packet cannot be sent, if it cannot; its checksum is complete afterwards.
+#[inline]
+fn fault(packet: &mut Packet, can_send: bool, least: usize, most: usize) -> Option<Reason> {
+    if packet.len() == 0 {
+        return Some(Reason::EMPTY);
+    }
+    if !can_send || packet.len() < least || packet.len() > most || !checksum::complete(packet) {
+        return Some(Reason::TRANSMIT_FAILED);
+    }
+    None
+}
+
+/// Bytes a packet to a device of this link layer must have.
+pub(super) fn least(ethernet: bool) -> usize {
+    if ethernet { ETHERNET } else { 1 }
+}
