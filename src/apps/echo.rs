@@ -25,6 +25,8 @@
 //! * **Identification, DSCP, flow label and "don't fragment" come back as they came**; TTL and hop limit are 64 (255 in
 //!   neighbour discovery), the ECN bits 0.
 //!
+//! **sockperf** does not want its messages back as they were: at `sockperf_ports` they are answered as its server does it.
+//!
 //! All else (other hosts' packets, other protocols, ports and messages) is left to the next application of the chain,
 //! untouched, or dropped as `not-for-us` with `others = "drop"`.
 
@@ -41,6 +43,7 @@ mod ipv6;
 mod neighbour;
 mod options;
 mod segment;
+mod sockperf;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -73,6 +76,10 @@ impl Application for Echo {
     const ABOUT: &'static str =
         "answers ARP, IPv6 neighbour solicitation, ping and UDP echo for its addresses; all else passes";
 
+    fn decides(config: &EchoConfig) -> bool {
+        config.others == Others::Drop
+    }
+
     fn new(config: &EchoConfig, build: &mut Build<'_>) -> anyhow::Result<Self> {
         ensure!(
             !config.addresses.is_empty(),
@@ -94,6 +101,10 @@ impl Application for Echo {
                     Verdict::Forward(port)
                 }
                 Err(Fate::Drop(reason)) => Verdict::Drop(reason),
+                Err(Fate::Heard) => {
+                    tally.heard += 1;
+                    Verdict::Consume
+                }
                 Err(Fate::Other(reason)) => {
                     tally.others += 1;
                     match others {

@@ -18,6 +18,8 @@ pub struct EchoConfig {
     pub mac: Option<Mac>,
     /// UDP ports that send back what they get.
     pub udp_ports: Vec<u16>,
+    /// UDP ports at which sockperf's messages are answered as its server answers them: not as they came, and not all.
+    pub sockperf_ports: Vec<u16>,
     /// What becomes of packets that are not for it.
     pub others: Others,
 }
@@ -25,7 +27,13 @@ pub struct EchoConfig {
 impl Default for EchoConfig {
     fn default() -> EchoConfig {
         // 7 is the echo service's (RFC 862), 11111 what sockperf talks to unless told otherwise.
-        EchoConfig { addresses: Vec::new(), mac: None, udp_ports: vec![7, 11_111], others: Others::Pass }
+        EchoConfig {
+            addresses: Vec::new(),
+            mac: None,
+            udp_ports: vec![7, 11_111],
+            sockperf_ports: vec![11_111],
+            others: Others::Pass,
+        }
     }
 }
 

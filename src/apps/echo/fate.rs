@@ -8,6 +8,8 @@ use crate::pipeline::Build;
 pub(super) enum Fate {
     /// It is for us and must not be answered.
     Drop(Reason),
+    /// It is for us, and wants no answer.
+    Heard,
     /// It is none of our business; the reason it has where such packets are dropped.
     Other(Reason),
 }

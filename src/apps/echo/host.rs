@@ -27,6 +27,8 @@ pub(super) struct Host {
     pub(super) reasons: Reasons,
     /// Ports that echo, in order.
     udp_ports: Vec<u16>,
+    /// Ports that speak sockperf, in order.
+    sockperf_ports: Vec<u16>,
 }
 
 /// A packet that is being looked at, and what is told of it.
@@ -50,10 +52,12 @@ impl Host {
             let again = config.addresses[..i].iter().any(|other| other.address == prefix.address);
             ensure!(!again, "addresses: {} is listed twice", prefix.address);
         }
-        ensure!(!config.udp_ports.contains(&0), "udp_ports: 0 is no port; expected 1 to 65535");
-        let mut udp_ports = config.udp_ports.clone();
-        udp_ports.sort_unstable();
-        Ok(Host { addresses: Addresses::new(&config.addresses), reasons: Reasons::new(build)?, udp_ports })
+        Ok(Host {
+            addresses: Addresses::new(&config.addresses),
+            reasons: Reasons::new(build)?,
+            udp_ports: ports("udp_ports", &config.udp_ports)?,
+            sockperf_ports: ports("sockperf_ports", &config.sockperf_ports)?,
+        })
     }
 
     /// Turns a request into its answer, in place.
@@ -84,16 +88,28 @@ impl Host {
         }
     }
 
+    /// Is there a service at this UDP port?
+    #[inline]
+    pub(super) fn serves(&self, port: u16) -> bool {
+        self.echoes(port) || self.speaks_sockperf(port)
+    }
+
     /// Does this UDP port send back what it gets?
     #[inline]
     pub(super) fn echoes(&self, port: u16) -> bool {
         self.udp_ports.binary_search(&port).is_ok()
     }
 
+    /// Are sockperf's messages understood at this UDP port?
+    #[inline]
+    pub(super) fn speaks_sockperf(&self, port: u16) -> bool {
+        self.sockperf_ports.binary_search(&port).is_ok()
+    }
+
     /// Would whoever is behind this UDP port answer our answer?
     #[inline]
     pub(super) fn answers_answers(&self, port: u16) -> bool {
-        ANSWERERS.contains(&port) || self.echoes(port)
+        ANSWERERS.contains(&port) || self.serves(port)
     }
 
     /// None of our business.
@@ -110,6 +126,14 @@ impl Host {
             None => self.not_for_us(),
         }
     }
+}
+
+/// Ports in order.
+fn ports(key: &str, ports: &[u16]) -> anyhow::Result<Vec<u16>> {
+    ensure!(!ports.contains(&0), "{key}: 0 is no port; expected 1 to 65535");
+    let mut ports = ports.to_vec();
+    ports.sort_unstable();
+    Ok(ports)
 }
 
 impl Request<'_> {

@@ -62,7 +62,7 @@ fn ours(request: &Request<'_>, header: &[u8; PLAIN]) -> Result<Segment, Fate> {
     }
     let served = match protocol {
         ICMP => data[start] == icmp::REQUEST,
-        _ => be16(data, start + 2).is_some_and(|port| host.echoes(port)),
+        _ => be16(data, start + 2).is_some_and(|port| host.serves(port)),
     };
     if !served {
         return Err(host.not_for_us());

@@ -54,7 +54,7 @@ pub(super) fn answer(request: Request<'_>) -> Result<Kind, Fate> {
             check(&request, &asked)?;
             icmp::answer_v6(request, &asked)
         }
-        (UDP, _) if !asked.to_group && be16(segment, 2).is_some_and(|port| host.echoes(port)) => {
+        (UDP, _) if !asked.to_group && be16(segment, 2).is_some_and(|port| host.serves(port)) => {
             check(&request, &asked)?;
             udp::answer_v6(request, &asked)
         }

@@ -10,6 +10,8 @@ use crate::reduce::Tally;
 pub struct EchoTally {
     /// Answers by what they answer.
     pub answered: Answered,
+    /// Messages of sockperf that wanted no answer; they are consumed.
+    pub heard: u64,
     /// Packets that were none of its business.
     pub others: u64,
 }
@@ -54,6 +56,7 @@ impl Tally for EchoTally {
         self.answered.icmp += other.answered.icmp;
         self.answered.icmpv6 += other.answered.icmpv6;
         self.answered.udp += other.answered.udp;
+        self.heard += other.heard;
         self.others += other.others;
     }
 }

@@ -21,6 +21,7 @@ pub const PEER: [u8; 6] = [2, 0, 0, 0, 0, 2];
 pub enum Outcome {
     Answer(Vec<u8>),
     Drop(String),
+    Consumed,
     Pass,
 }
 
@@ -122,7 +123,7 @@ impl Station {
             }
             Verdict::Drop(reason) => Outcome::Drop(self.reasons.name(reason).to_owned()),
             Verdict::Pass => Outcome::Pass,
-            Verdict::Consume => panic!("it consumes nothing"),
+            Verdict::Consume => Outcome::Consumed,
         };
         assert_eq!(after, bytes, "what is not answered is not touched");
         outcome

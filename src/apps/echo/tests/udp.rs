@@ -111,3 +111,47 @@ fn a_datagram_is_what_its_length_says() {
     short[39] = 200;
     assert_eq!(Station::new().ask(&short), dropped("malformed"));
 }
+
+/// A message of sockperf, its flags and its length beside its sequence number.
+fn sockperf(flags: u8, len: u8) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0, 0, 0, 0, 1, 2, 0, flags, 0, 0, 0, len];
+    bytes.resize(usize::from(len), 0x55);
+    bytes
+}
+
+#[test]
+fn sockperf_is_answered_as_its_server_answers() {
+    let mut station = Station::new();
+    for len in [14, 15, 100] {
+        let answer = station.ask(&asked(40_000, 11_111, &sockperf(3, len))).answer();
+        assert_eq!(answer, expected(11_111, 40_000, &sockperf(2, len)));
+        let mut bare = asked(40_000, 11_111, &sockperf(3, len));
+        bare[40..42].fill(0);
+        assert_eq!(station.ask(&bare).answer(), answer, "no checksum");
+    }
+    for flags in [1, 5, 7] {
+        assert_eq!(station.ask(&asked(40_000, 11_111, &sockperf(flags, 20))), Outcome::Consumed);
+    }
+    let other = station.ask(&asked(40_000, 11_111, b"plain echo")).answer();
+    assert_eq!(other, expected(11_111, 40_000, b"plain echo"));
+    let elsewhere = station.ask(&asked(40_000, 7, &sockperf(3, 20))).answer();
+    assert_eq!(elsewhere, expected(7, 40_000, &sockperf(3, 20)), "port 7 changes nothing");
+    let ip = V6::default();
+    let bytes = to_us(&ip.holding(17, &udp(ip.pseudo(17, 0), 40_000, 11_111, &sockperf(3, 30))));
+    let back = ip.back();
+    let datagram = udp(back.pseudo(17, 0), 11_111, 40_000, &sockperf(2, 30));
+    assert_eq!(station.ask(&bytes).answer(), frame(PEER, OWN, &back.holding(17, &datagram)));
+    let tally = station.tally();
+    assert_eq!((tally.heard, tally.answered.udp), (3, 9));
+}
+
+#[test]
+fn a_port_can_speak_sockperf_alone() {
+    let config = EchoConfig { udp_ports: vec![], sockperf_ports: vec![5001], ..config() };
+    let shape = hugepages::PoolShape { frame_room: 2048, headroom: 0, frames: 64, owner: 0, chunk: 64 };
+    let mut station = Station::of(&config, &[Some(OWN)], shape).unwrap();
+    assert!(matches!(station.ask(&asked(40_000, 5001, &sockperf(3, 20))), Outcome::Answer(_)));
+    assert_eq!(station.ask(&asked(40_000, 5001, b"plain")), Outcome::Pass);
+    assert_eq!(station.ask(&asked(40_000, 11_111, &sockperf(3, 20))), Outcome::Pass);
+    assert_eq!(station.ask(&asked(5001, 5001, &sockperf(3, 20))), dropped("echo-loop"));
+}
