@@ -1,10 +1,10 @@
 //! Clients nobody here wrote, against the daemon on live devices.
 
-mod live_rig;
+mod live_lab;
 
 use std::time::Duration;
 
-use live_rig::{Daemon, Driver, Flow, Lab, accounted, ping, sockperf, turn};
+use live_lab::{Daemon, Driver, Flow, Lab, accounted, ping, sockperf, turn};
 
 for_each_driver!(
     pings_of_every_size_come_back,
@@ -19,7 +19,7 @@ for_each_driver!(
 );
 
 /// What a run's echo answered, by kind.
-fn answered(ended: &live_rig::Ended, kind: &str) -> u64 {
+fn answered(ended: &live_lab::Ended, kind: &str) -> u64 {
     ended.count(&format!("/tallies/echo/answered/{kind}"))
 }
 

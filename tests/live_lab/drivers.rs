@@ -48,8 +48,8 @@ impl Driver {
 #[macro_export]
 macro_rules! for_each_driver {
     ($($test:ident),+ $(,)?) => {
-        $crate::for_driver!(af_packet, $crate::live_rig::AF_PACKET, $($test),+);
-        $crate::for_driver!(af_packet_blocks, $crate::live_rig::AF_PACKET_BLOCKS, $($test),+);
+        $crate::for_driver!(af_packet, $crate::live_lab::AF_PACKET, $($test),+);
+        $crate::for_driver!(af_packet_blocks, $crate::live_lab::AF_PACKET_BLOCKS, $($test),+);
     };
 }
 

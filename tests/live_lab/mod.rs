@@ -7,7 +7,7 @@
 mod clients;
 mod daemon;
 mod drivers;
-mod lab;
+mod network;
 
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use clients::{Flow, ping, sockperf};
 pub use daemon::{Daemon, Ended, accounted};
 pub use drivers::{AF_PACKET, AF_PACKET_BLOCKS, Driver};
-pub use lab::Lab;
+pub use network::Lab;
 
 /// What takes longer than this will not end.
 const LONGEST: Duration = Duration::from_secs(60);
