@@ -11,15 +11,18 @@
 //! 5. [`process`]: what the scheduler did to the thread.
 //! 6. [`device`]: network devices, their state, queues and counters.
 //! 7. [`packet_socket`]: packet sockets with mapped rings.
+//! 8. [`tap`], [`link`]: devices of our own, and setting what they are.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
 pub mod cycles;
 pub mod device;
 pub mod file;
+pub mod link;
 pub mod memory;
 pub mod packet_socket;
 pub mod process;
+pub mod tap;
 pub mod time;
 
 use std::io;

@@ -22,13 +22,25 @@ pub(super) mod option {
 }
 /// `PACKET_MR_PROMISC`.
 const PROMISCUOUS: u16 = 1;
-/// `PACKET_FANOUT_HASH`, `PACKET_FANOUT_FLAG_UNIQUEID`.
+/// `PACKET_FANOUT_HASH`, `PACKET_FANOUT_FLAG_UNIQUEID`, `PACKET_FANOUT_FLAG_IGNORE_OUTGOING`.
 const BY_HASH: u32 = 0;
 const UNIQUE_ID: u32 = 0x2000;
+const IGNORE_OUTGOING: u32 = 0x4000;
 /// `ETH_P_ALL`, in the order of the network.
 pub(super) const ALL_PROTOCOLS: u16 = 3u16.to_be();
-/// `BPF_RET | BPF_K` of classic BPF: the filter's answer is a constant.
-const RETURN: u16 = 0x06;
+/// Classic BPF (`linux/filter.h`): the answer is how many bytes are taken.
+const NOTHING: [libc::sock_filter; 1] = [instruction(0x06, 0, 0, 0)];
+/// Load the packet's type (`SKF_AD_OFF + SKF_AD_PKTTYPE`), take nothing of `PACKET_OUTGOING`, else all.
+const WHAT_COMES_IN: [libc::sock_filter; 4] = [
+    instruction(0x30, 0, 0, 0xffff_f004),
+    instruction(0x15, 0, 1, 4),
+    instruction(0x06, 0, 0, 0),
+    instruction(0x06, 0, 0, u32::MAX),
+];
+
+const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
 
 /// A step of opening a packet socket that failed, and what the kernel said.
 #[derive(Debug)]
@@ -164,17 +176,23 @@ impl PacketSocket {
     /// # Errors
     /// ENOMEM.
     pub fn deny(&self) -> io::Result<()> {
-        let mut nothing = libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: 0 };
-        let program = libc::sock_fprog { len: 1, filter: &raw mut nothing };
-        self.set_at(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+        self.filter(&NOTHING)
     }
 
-    /// Takes the filter of [`deny`](Self::deny) off.
+    /// Lets packets in, in place of what [`deny`](Self::deny) did: none of those our own host sends. (A group does not
+    /// know of its sockets' `PACKET_IGNORE_OUTGOING`, and kernels before its own flag for that overlook the flag: then only
+    /// the filter keeps us from receiving what we send.)
     ///
     /// # Errors
-    /// ENOENT: there was none.
+    /// ENOMEM.
     pub fn admit(&self) -> io::Result<()> {
-        self.set_at(libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0i32)
+        self.filter(&WHAT_COMES_IN)
+    }
+
+    fn filter(&self, instructions: &[libc::sock_filter]) -> io::Result<()> {
+        let mut copy = instructions.to_vec();
+        let program = libc::sock_fprog { len: copy.len() as u16, filter: copy.as_mut_ptr() };
+        self.set_at(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
     }
 
     /// Makes it the first of a group among which the device's packets are spread by flow; the group's number. Both
@@ -183,7 +201,7 @@ impl PacketSocket {
     /// # Errors
     /// EINVAL on kernels before 6.13 where the device is down.
     pub fn start_group(&self) -> io::Result<u16> {
-        self.set(option::FANOUT, &((BY_HASH | UNIQUE_ID) << 16))?;
+        self.set(option::FANOUT, &((BY_HASH | UNIQUE_ID | IGNORE_OUTGOING) << 16))?;
         let mut value = 0u32;
         self.get(option::FANOUT, &mut value)?;
         Ok(value as u16)
@@ -194,7 +212,7 @@ impl PacketSocket {
     /// # Errors
     /// ENOSPC: it has as many sockets as it can have; EINVAL as for [`start_group`](Self::start_group).
     pub fn join_group(&self, group: u16) -> io::Result<()> {
-        self.set(option::FANOUT, &(u32::from(group) | BY_HASH << 16))
+        self.set(option::FANOUT, &(u32::from(group) | (BY_HASH | IGNORE_OUTGOING) << 16))
     }
 
     fn get<T: Copy>(&self, name: i32, value: &mut T) -> io::Result<()> {

@@ -15,7 +15,7 @@ use super::sockets::{Plan, Rings};
 use super::transmit::{self, Transmitter};
 use super::{AfPacketConfig, RingFormat, refusal};
 use crate::packet::layers::LinkClass;
-use crate::port::{Link, Losses, MacAddress, Opening, Port, Queue};
+use crate::port::{Link, Losses, MacAddress, Opening, Port, Queue, Receive};
 
 /// Bytes beyond the MTU a packet may have: Ethernet header and two VLAN tags, one of them put back by us.
 const BEYOND_MTU: u32 = 14 + 4 + 4;
@@ -47,6 +47,13 @@ struct Handle {
     sockets: Vec<Arc<PacketSocket>>,
     receive: Arc<Exchange<ReceiveRing>>,
     transmit: Arc<Exchange<TransmitRing>>,
+}
+
+impl Handle {
+    /// Does a core poll the receiving half? None does where no pipeline reads from the port.
+    fn is_read(&self) -> bool {
+        Arc::strong_count(&self.receive) > 1
+    }
 }
 
 impl AfPacket {
@@ -90,15 +97,15 @@ impl AfPacket {
 
     /// Opens the sockets again, on a device that took the place of the one before, and offers them to the cores.
     fn reopen(&mut self, index: u32) -> anyhow::Result<()> {
-        let plan = self.plan();
-        let rings = plan
-            .open(index, self.queues.len())
+        let read = self.queues.iter().any(Handle::is_read);
+        let rings = self
+            .plan()
+            .open(index, self.queues.len(), read)
             .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
         for (handle, Rings { receive, transmit }) in self.queues.iter_mut().zip(rings) {
-            handle.sockets.push(receive.socket().clone());
-            let unwanted = handle.receive.offer(receive);
             handle.transmit.offer(transmit);
-            if let Some(ring) = unwanted {
+            handle.sockets.extend(receive.iter().map(|ring| ring.socket().clone()));
+            if let Some(ring) = receive.and_then(|ring| handle.receive.offer(ring)) {
                 self.account.end_receive(&ring);
                 fold(&mut self.folded, &mut handle.sockets, &ring);
             }
@@ -109,6 +116,9 @@ impl AfPacket {
     /// Takes apart the rings that cores have done with.
     fn collect(&mut self) {
         for handle in &mut self.queues {
+            if !handle.is_read() {
+                handle.sockets.clear();
+            }
             if let Some(ring) = handle.receive.collect() {
                 fold(&mut self.folded, &mut handle.sockets, &ring);
             }
@@ -189,21 +199,23 @@ impl Port for AfPacket {
     fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         let rings = self
             .plan()
-            .open(self.device.index, opening.queues)
+            .open(self.device.index, opening.queues, true)
             .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
         let link = self.link();
         let mut queues = Vec::with_capacity(rings.len());
         for Rings { receive, transmit } in rings {
-            let handle = Handle { sockets: vec![receive.socket().clone()], ..Handle::default() };
+            let sockets = receive.iter().map(|ring| ring.socket().clone()).collect();
+            let handle = Handle { sockets, ..Handle::default() };
             let account = &self.account;
+            let receiver = |ring| Receiver {
+                port: opening.id,
+                link: link.class,
+                ring,
+                exchange: handle.receive.clone(),
+                account: account.clone(),
+            };
             queues.push(Queue {
-                receive: Some(Box::new(Receiver {
-                    port: opening.id,
-                    link: link.class,
-                    ring: receive,
-                    exchange: handle.receive.clone(),
-                    account: account.clone(),
-                })),
+                receive: receive.map(|ring| Box::new(receiver(ring)) as Box<dyn Receive>),
                 transmit: Some(Box::new(Transmitter {
                     ring: transmit,
                     exchange: handle.transmit.clone(),

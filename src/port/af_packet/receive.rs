@@ -88,6 +88,13 @@ impl Receiver {
     }
 }
 
+impl Drop for Receiver {
+    /// One that nobody polls is dropped without having been closed: nothing is to be counted for it.
+    fn drop(&mut self) {
+        let _ = self.ring.socket().deny();
+    }
+}
+
 /// Copies a packet into its frame, which has the length of both, its VLAN tag back in its place. A packet too short for
 /// the addresses has its tag at the end.
 #[inline]

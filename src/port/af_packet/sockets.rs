@@ -20,40 +20,47 @@ pub(super) struct Plan {
 /// The rings of one queue.
 #[derive(Debug)]
 pub(super) struct Rings {
-    pub(super) receive: Box<ReceiveRing>,
+    /// `None` where nobody reads.
+    pub(super) receive: Option<Box<ReceiveRing>>,
     pub(super) transmit: Box<TransmitRing>,
 }
 
 impl Plan {
     /// Opens the sockets of so many queues on a device. Packets come in only when all are open and belong to one group,
-    /// so that none comes to two queues.
-    pub(super) fn open(&self, index: u32, queues: usize) -> Result<Vec<Rings>, Failed> {
+    /// so that none comes to two queues. Without `read` there are no sockets to receive.
+    pub(super) fn open(&self, index: u32, queues: usize, read: bool) -> Result<Vec<Rings>, Failed> {
         let mut rings = Vec::with_capacity(queues);
         for _ in 0..queues {
+            let receive = || ReceiveRing::open(self.receive, self.version).map(Box::new);
             rings.push(Rings {
-                receive: Box::new(ReceiveRing::open(self.receive, self.version)?),
+                receive: read.then(receive).transpose()?,
                 transmit: Box::new(TransmitRing::open(self.transmit, index, self.qdisc_bypass)?),
             });
         }
+        self.let_in(index, &rings)?;
+        Ok(rings)
+    }
+
+    /// Binds the receiving sockets and lets packets in.
+    fn let_in(&self, index: u32, rings: &[Rings]) -> Result<(), Failed> {
+        let sockets = || rings.iter().filter_map(|rings| rings.receive.as_ref()).map(|ring| ring.socket());
         let mut group = None;
-        for Rings { receive, .. } in &rings {
-            let socket = receive.socket();
+        for socket in sockets() {
             socket.bind(index).map_err(step("binding to the device"))?;
             match group {
-                None if queues == 1 => {}
+                None if rings.len() == 1 => {}
                 None => group = Some(socket.start_group().map_err(step("spreading packets over queues"))?),
                 Some(group) => socket.join_group(group).map_err(step("spreading packets over queues"))?,
             }
         }
-        if let (true, Some(first)) = (self.promiscuous, rings.first()) {
+        if let (true, Some(first)) = (self.promiscuous, sockets().next()) {
             // For the device one is as good as all.
-            let made = first.receive.socket().make_promiscuous(index);
-            made.map_err(step("taking in packets for other addresses"))?;
+            first.make_promiscuous(index).map_err(step("taking in packets for other addresses"))?;
         }
-        for Rings { receive, .. } in &rings {
-            receive.socket().admit().map_err(step("letting packets in"))?;
+        for socket in sockets() {
+            socket.admit().map_err(step("letting packets in"))?;
         }
-        Ok(rings)
+        Ok(())
     }
 }
 
