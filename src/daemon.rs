@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub for_ns: Option<u64>,
     /// Print a line of progress each second.
     pub progress: bool,
+    /// Say on stderr, once, that every core polls: whoever started the process need not guess.
+    pub announce: bool,
 }
 
 /// How `replay` runs.
@@ -117,7 +119,7 @@ impl Daemon {
     pub fn execute_run(&self, config: Config, options: &RunOptions) -> anyhow::Result<Report> {
         let plan = self.plan(config)?;
         let kind = RunKind { clock: Clock::real(), digest: false, measure_every: MEASURE_EVERY };
-        poll::run(plan, &kind, "run", options.for_ns, options.progress)
+        poll::run(plan, &kind, "run", options)
     }
 
     /// Replays the captures of a configuration, on simulated cores in virtual time or on polling cores.
@@ -128,7 +130,8 @@ impl Daemon {
         let mut plan = self.plan(config)?;
         if options.threads {
             let kind = RunKind { clock: Clock::real(), digest: true, measure_every: MEASURE_EVERY };
-            return poll::run(plan, &kind, "replay", None, options.progress);
+            let options = RunOptions { progress: options.progress, ..RunOptions::default() };
+            return poll::run(plan, &kind, "replay", &options);
         }
         plan.unpin();
         let kind = RunKind { clock: Clock::manual(), digest: true, measure_every: MEASURE_EVERY_SIMULATED };

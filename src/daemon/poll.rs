@@ -1,5 +1,6 @@
 //! Polling cores on threads of their own, and the control thread that starts and stops them.
 
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
@@ -11,7 +12,7 @@ use anyhow::Context as _;
 use super::progress::Progress;
 use super::stop::StopFlag;
 use super::watch::Watch;
-use super::{reduce, start};
+use super::{RunOptions, reduce, start};
 use crate::clock::{self, Clock};
 use crate::reduce::Report;
 use crate::topology::{self, Built, Plan, RunKind};
@@ -27,8 +28,7 @@ pub(super) fn run(
     mut plan: Plan,
     kind: &RunKind,
     mode: &'static str,
-    for_ns: Option<u64>,
-    progress: bool,
+    options: &RunOptions,
 ) -> anyhow::Result<Report> {
     let stop = StopFlag::new()?;
     let mut built = topology::build(&mut plan.wiring, &plan.budget, kind)?;
@@ -46,9 +46,12 @@ pub(super) fn run(
     }
     barrier.wait();
     let started_ns = clock::monotonic_ns();
-    let mut progress = Progress::new(progress, &built.published);
+    if options.announce {
+        announce(&built);
+    }
+    let mut progress = Progress::new(options.progress, &built.published);
     let mut watch = Watch::new();
-    let over = |now_ns: u64| for_ns.is_some_and(|limit| now_ns - started_ns >= limit);
+    let over = |now_ns: u64| options.for_ns.is_some_and(|limit| now_ns - started_ns >= limit);
     loop {
         thread::sleep(Duration::from_nanos(LOOK_EVERY_NS));
         progress.tick();
@@ -76,6 +79,16 @@ pub(super) fn run(
         Clock::Virtual(_) => clock::Rate::measure(5_000_000),
     };
     Ok(reduce::report(&plan, built, results, mode, kind, rate))
+}
+
+/// Says that the cores poll: the ports were open before, so what is sent to them from now on is not lost.
+fn announce(built: &Built) {
+    let ports: Vec<&str> = built.ports.iter().map(|(name, _)| name.as_str()).collect();
+    let (cores, ports) = (built.published.len(), ports.join(", "));
+    let word = if cores == 1 { "core polls" } else { "cores poll" };
+    let line = format!("running: {cores} {word} {ports}; SIGINT (Ctrl-C) or SIGTERM ends the run");
+    // A closed stderr ends the telling, not the run.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// What a core's thread comes back with.

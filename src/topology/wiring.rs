@@ -118,8 +118,8 @@ impl Wiring {
         } else {
             Steering::Spread(by_flow, self.buckets()?)
         };
-        if let Some((last, _)) = stages.last()
-            && !last.decides
+        if let Some((last, configured)) = stages.last()
+            && !configured.decides()
         {
             self.notes.push(format!(
                 "pipeline {name:?}: its last stage {:?} may leave packets undecided; they are dropped as no-verdict \
