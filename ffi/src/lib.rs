@@ -9,10 +9,12 @@
 //! 3. [`cycles`](mod@cycles): the cycle counter.
 //! 4. [`time`]: the kernel's clocks and sleep.
 //! 5. [`process`]: what the scheduler did to the thread.
-//! 6. [`device`]: network devices, their state, queues and counters.
+//! 6. [`capabilities`]: what the thread may do that others may not, and giving it up.
+//! 7. [`device`]: network devices, their state, queues and counters.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
+pub mod capabilities;
 pub mod cycles;
 pub mod device;
 pub mod file;
