@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::privileges::{self, Privileges};
 use super::progress::Progress;
 use super::stop::StopFlag;
 use super::watch::Watch;
@@ -31,7 +32,11 @@ pub(super) fn run(
     progress: bool,
 ) -> anyhow::Result<Report> {
     let stop = StopFlag::new()?;
+    let mut privileges = Privileges::check(&plan)?;
     let mut built = topology::build(&mut plan.wiring, &plan.budget, kind)?;
+    // Before any other thread is started: each has at most what the one that starts it has.
+    privileges.give_up(&mut built.notes)?;
+    let give_up = privileges.polling_threads_give_up();
     let seats: Vec<_> = plan.wiring.cores.iter().map(|seat| seat.cpu).collect();
     let workers = std::mem::take(&mut built.workers);
     let barrier = Arc::new(Barrier::new(workers.len() + 1));
@@ -39,7 +44,7 @@ pub(super) fn run(
     for (worker, cpu) in workers.into_iter().zip(seats) {
         let (barrier, idle) = (barrier.clone(), plan.wiring.idle);
         let name = format!("mnvkd-{}", worker.id.index());
-        let body = move || poll(worker, cpu, idle, &barrier);
+        let body = move || poll(worker, cpu, idle, give_up, &barrier);
         threads.push(
             thread::Builder::new().name(name).spawn(body).context("a core's thread cannot be started")?,
         );
@@ -52,7 +57,7 @@ pub(super) fn run(
     loop {
         thread::sleep(Duration::from_nanos(LOOK_EVERY_NS));
         progress.tick();
-        watch.tick(&mut built);
+        watch.tick(&mut built, &privileges);
         let all = |test: fn(&Published) -> bool| built.published.iter().all(|core| test(core));
         let ended = all(|core| core.ended.load(Ordering::Acquire));
         let gone = built.published.iter().any(|core| core.gone.load(Ordering::Acquire));
@@ -68,13 +73,18 @@ pub(super) fn run(
                 start::record(&mut plan.wiring.cores[core], polled.pin_error, core, &mut built.notes);
                 results.push(polled.result);
             }
-            Err(_) => anyhow::bail!("core {core} ended in a panic of mnvkd's own; this is a bug"),
+            Err(_) => {
+                let _raised = privileges.raise_to_end();
+                drop(built);
+                anyhow::bail!("core {core} ended in a panic of mnvkd's own; this is a bug")
+            }
         }
     }
     let rate = match kind.clock {
         Clock::Real { rate, .. } => rate,
         Clock::Virtual(_) => clock::Rate::measure(5_000_000),
     };
+    let _raised = privileges.raise_to_end();
     Ok(reduce::report(&plan, built, results, mode, kind, rate))
 }
 
@@ -85,9 +95,17 @@ struct Polled {
 }
 
 /// The body of a core's thread.
-fn poll(mut worker: Worker, cpu: Option<usize>, idle: IdlePolicy, barrier: &Barrier) -> Polled {
+fn poll(
+    mut worker: Worker,
+    cpu: Option<usize>,
+    idle: IdlePolicy,
+    give_up: bool,
+    barrier: &Barrier,
+) -> Polled {
     let pin_error =
         cpu.and_then(|cpu| ffi::affinity::pin_current_thread(cpu).err()).map(|error| error.to_string());
+    // Last of what happens before the start: whatever else a thread sets for itself comes before this.
+    let privileged = if give_up { privileges::give_up_all().err() } else { None };
     let published = worker.published.clone();
     let mut idler = Idler::new(idle);
     barrier.wait();
@@ -98,7 +116,8 @@ fn poll(mut worker: Worker, cpu: Option<usize>, idle: IdlePolicy, barrier: &Barr
         worker.recover_from_panic();
         published.gone.store(true, Ordering::Release);
     }
-    let result = worker.finish();
+    let mut result = worker.finish();
+    result.errors.extend(privileged.map(|error| format!("core {}: {error}", result.core.index())));
     published.gone.store(true, Ordering::Release);
     Polled { result, pin_error }
 }

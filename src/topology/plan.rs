@@ -63,6 +63,7 @@ impl Plan {
             burst: data.burst,
             seed: data.seed,
             frames: data.frames,
+            privileges: data.privileges,
             notes,
         };
         wire_pipelines(&mut wiring, &config, registry)?;
