@@ -1,5 +1,6 @@
 //! The daemon: build, pin, start, stop, join, reduce. It calls the applications; `main` only names them.
 
+mod intruders;
 mod poll;
 mod privileges;
 mod progress;

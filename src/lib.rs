@@ -17,6 +17,7 @@
 //! And around them:
 //!
 //! - [`clock`]: real or virtual time; nobody else asks the machine what time it is
+//! - [`host`]: the machine as its kernel shows it
 //! - [`config`]: text in, checked types out
 //! - [`topology`]: the map: ports × queues × cores × pipelines, budget, wiring
 //! - [`replay`]: many cores on one thread, in the capture's time
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod host;
 pub mod lane;
 pub mod packet;
 pub mod pipeline;

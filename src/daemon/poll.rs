@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::intruders::Intruders;
 use super::privileges::{self, Privileges};
 use super::progress::Progress;
 use super::stop::StopFlag;
 use super::watch::Watch;
 use super::{reduce, start};
 use crate::clock::{self, Clock};
+use crate::host;
 use crate::reduce::Report;
 use crate::topology::{self, Built, Plan, RunKind};
-use crate::worker::{Activity, CoreResult, IdlePolicy, Idler, Orders, Phase, Published, Worker};
+use crate::worker::{Activity, CoreResult, IdlePolicy, Idler, Orders, Phase, Preemption, Published, Worker};
 
 /// How often the control thread looks, nanoseconds.
 const LOOK_EVERY_NS: u64 = 1_000_000;
@@ -53,11 +55,13 @@ pub(super) fn run(
     let started_ns = clock::monotonic_ns();
     let mut progress = Progress::new(progress, &built.published);
     let mut watch = Watch::new();
+    let mut intruders = Intruders::new(&plan.wiring.cores, &built.published);
     let over = |now_ns: u64| for_ns.is_some_and(|limit| now_ns - started_ns >= limit);
     loop {
         thread::sleep(Duration::from_nanos(LOOK_EVERY_NS));
         progress.tick();
         watch.tick(&mut built, &privileges);
+        intruders.tick();
         let all = |test: fn(&Published) -> bool| built.published.iter().all(|core| test(core));
         let ended = all(|core| core.ended.load(Ordering::Acquire));
         let gone = built.published.iter().any(|core| core.gone.load(Ordering::Acquire));
@@ -65,6 +69,7 @@ pub(super) fn run(
             break;
         }
     }
+    intruders.finish(&mut built.notes);
     wind_down(&built);
     let mut results = Vec::with_capacity(threads.len());
     for (core, thread) in threads.into_iter().enumerate() {
@@ -94,6 +99,12 @@ struct Polled {
     pin_error: Option<String>,
 }
 
+/// What was taken of the calling thread's CPU so far.
+fn preemption() -> Option<Preemption> {
+    let times = ffi::process::context_switches().ok()?.involuntary;
+    Some(Preemption { times, waited_ns: host::own_scheduling().map(|scheduling| scheduling.waited_ns) })
+}
+
 /// The body of a core's thread.
 fn poll(
     mut worker: Worker,
@@ -107,8 +118,10 @@ fn poll(
     // Last of what happens before the start: whatever else a thread sets for itself comes before this.
     let privileged = if give_up { privileges::give_up_all().err() } else { None };
     let published = worker.published.clone();
+    published.thread.store(ffi::process::thread_id(), Ordering::Release);
     let mut idler = Idler::new(idle);
     barrier.wait();
+    let before = preemption();
     worker.start();
     // A panic in an application must not take the other cores' packets with it: the core goes on, without
     // its applications, until the run is wound down in order.
@@ -116,7 +129,9 @@ fn poll(
         worker.recover_from_panic();
         published.gone.store(true, Ordering::Release);
     }
+    let after = preemption();
     let mut result = worker.finish();
+    result.preemption = before.zip(after).map(|(before, after)| after.since(before));
     result.errors.extend(privileged.map(|error| format!("core {}: {error}", result.core.index())));
     published.gone.store(true, Ordering::Release);
     Polled { result, pin_error }
