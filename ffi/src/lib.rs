@@ -11,6 +11,8 @@
 //! 5. [`process`]: what the scheduler did to the thread.
 //! 6. [`capabilities`]: what the thread may do that others may not, and giving it up.
 //! 7. [`device`]: network devices, their state, queues and counters.
+//! 8. [`offloads`]: what a device does to packets by itself.
+//! 9. [`xdp_support`]: what a device's driver can do with XDP programs.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
@@ -19,8 +21,10 @@ pub mod cycles;
 pub mod device;
 pub mod file;
 pub mod memory;
+pub mod offloads;
 pub mod process;
 pub mod time;
+pub mod xdp_support;
 
 use std::io;
 
