@@ -1,17 +1,26 @@
 //! The machine as its kernel shows it, in `/proc` and `/sys`.
 //!
 //! - `list`: CPUs as the kernel writes them, `0-3,8`
+//! - [`kernel`](Kernel): which it is, what it was told at boot
+//! - [`cpus`]: which there are, which are kept from others, what they share
+//! - [`interrupts`]: whose they are, where they go
 //! - `threads`: who runs on which CPU, and for how long
 //!
 //! Everything is read below two folders that are given, so that a test can make up a machine. Nothing here
 //! fails: what is not there, or makes no sense, is not known.
 
+pub mod cpus;
+pub mod interrupts;
+mod kernel;
 mod list;
 mod threads;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+pub use cpus::Cpus;
+pub use interrupts::Interrupt;
+pub use kernel::Kernel;
 pub use list::{parse_list, show_list};
 pub use threads::{
     Scheduling, Thread, allowed_cpus, name_of, own_scheduling, preemptions, scheduling, threads,
@@ -71,3 +80,6 @@ fn text(path: &Path) -> Option<String> {
     std::fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests;
