@@ -22,6 +22,7 @@
 //! - [`topology`]: the map: ports × queues × cores × pipelines, budget, wiring
 //! - [`replay`]: many cores on one thread, in the capture's time
 //! - [`daemon`]: build, pin, start, stop, join, reduce
+//! - [`doctor`]: is this machine fit for it?
 //! - [`cli`]: the command line
 //!
 //! A first application is in README.md; [`prelude`] has what it needs.
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod host;
 pub mod lane;
 pub mod packet;

@@ -32,8 +32,15 @@ const ROOMS: &[(&str, &[&str])] = &[
         "daemon",
         &["packet", "clock", "host", "port", "reduce", "pipeline", "worker", "replay", "config", "topology"],
     ),
+    ("doctor", &["host", "port", "reduce", "pipeline", "config", "topology"]),
     ("prelude", &["packet", "steer", "reduce", "pipeline", "daemon"]),
-    ("cli", &["packet", "clock", "port", "reduce", "pipeline", "worker", "config", "topology", "daemon"]),
+    (
+        "cli",
+        &[
+            "packet", "clock", "host", "port", "reduce", "pipeline", "worker", "config", "topology",
+            "daemon", "doctor",
+        ],
+    ),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
