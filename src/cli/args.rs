@@ -52,6 +52,7 @@ const DOCTOR_EXAMPLES: &str = "\
 Examples:
   mnvkd doctor                     this machine, for a dataplane in general
   mnvkd doctor mnvkd.toml          for the cores, memory and devices of a configuration
+  mnvkd doctor --cores 2,3         for polling cores on these CPUs
   sudo mnvkd doctor mnvkd.toml --fix
   mnvkd doctor --json | jq '.findings[] | select(.level != \"well\")'
 

@@ -31,10 +31,14 @@ pub(super) fn doctor(daemon: &Daemon, args: &DoctorArgs, output: &Output) -> any
     Ok(if findings.iter().any(|finding| finding.level.matters()) { NOT_MET } else { DONE })
 }
 
+/// Against a configuration where a file is given, or a change of the embedded one; else in general.
 fn expectation(daemon: &Daemon, args: &DoctorArgs) -> anyhow::Result<Expectation> {
-    let Some(path) = &args.config else { return Ok(Expectation::default()) };
-    let config = source::load(daemon, Some(path), &args.changes)?;
-    Ok(Expectation::of(config, &path.display().to_string(), daemon.registry()))
+    if args.config.is_none() && args.changes.cores.is_none() && args.changes.set.is_empty() {
+        return Ok(Expectation::default());
+    }
+    let config = source::load(daemon, args.config.as_deref(), &args.changes)?;
+    let name = args.config.as_ref().map_or(source::EMBEDDED.to_owned(), |path| path.display().to_string());
+    Ok(Expectation::of(config, &name, daemon.registry()))
 }
 
 /// What of the machine changes while it is mended.

@@ -21,6 +21,14 @@ pub(super) fn isolation(scene: &Scene<'_>) -> Vec<Finding> {
     const CHECK: &str = "isolation";
     const WHY: &str =
         "whoever the scheduler puts on a polling CPU takes turns with it: packets wait for milliseconds";
+    if scene.polling.is_empty() && scene.is_configured() {
+        let what = format!("{} cores are not pinned: there are fewer CPUs", scene.expect.cores);
+        return vec![
+            Finding::warning(CHECK, what)
+                .because("the scheduler moves them about, and they take turns with each other")
+                .mended_by(format!("cores = {} in [dataplane]", scene.cpus.online.len().max(1))),
+        ];
+    }
     if scene.polling.is_empty() {
         let last = scene.cpus.online.last().copied().unwrap_or(1);
         return vec![
@@ -40,7 +48,7 @@ pub(super) fn isolation(scene: &Scene<'_>) -> Vec<Finding> {
     }
     let open = lacking(&scene.polling, &scene.cpus.isolated);
     if open.is_empty() {
-        found.push(Finding::well(CHECK, format!("CPUs {} are isolated", show_list(&scene.polling))));
+        found.push(Finding::well(CHECK, format!("kept for polling: CPUs {}", show_list(&scene.polling))));
     } else if !others.is_empty() {
         let list = show_list(&scene.polling);
         found.push(

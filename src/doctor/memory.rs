@@ -53,9 +53,9 @@ fn pages_on(pool: &PageCounts, size: PageSize, needed: u64, cores: usize, requir
     const CHECK: &str = "hugepages";
     let place = pool.node.map_or(String::new(), |node| format!("node {node}: "));
     let obtainable = pool.obtainable();
-    let cores = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
+    let cores = if cores == 1 { "1 core needs".to_owned() } else { format!("{cores} cores need") };
     let what = format!(
-        "{place}{} of {} pages of {size} can be had; {cores} need {} ({})",
+        "{place}{} of {} pages of {size} can be had; {cores} {} ({})",
         thousands(obtainable),
         thousands(pool.total),
         thousands(needed),

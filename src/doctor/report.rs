@@ -13,10 +13,10 @@ const INDENT: &str = "                   ";
 /// What was looked at, in a line.
 pub fn heading(scene: &Scene<'_>) -> String {
     let polling = match (&scene.expect.configuration, scene.polling.is_empty()) {
-        (Some(name), false) => format!("CPUs {} poll ({name})", show_list(&scene.polling)),
+        (Some(name), false) => format!("polling CPUs {} ({name})", show_list(&scene.polling)),
         (Some(name), true) => format!("cores are not pinned ({name})"),
         (None, false) => {
-            format!("CPUs {} are isolated: taken for those that poll", show_list(&scene.polling))
+            format!("polling CPUs {}, as they are isolated", show_list(&scene.polling))
         }
         (None, true) => "no configuration given".to_owned(),
     };
