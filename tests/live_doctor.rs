@@ -92,7 +92,7 @@ fn inside() {
     assert_eq!(one(&found, "device").level, Level::Well, "{found:#?}");
     let xdp = one(&found, "xdp");
     assert_eq!((xdp.level, xdp.what.as_str()), (Level::Note, "driver veth: native, by copy"));
-    assert_eq!(one(&found, "queues").what, "1 in use, 1 wanted, 1 cores");
+    assert_eq!(one(&found, "queues").what, "1 in use, all taken; cores: 1");
 
     // A veth whose peer has more transmit queues than it receives on runs no programs: the kernel says so.
     let found = findings("vnarrow");

@@ -94,6 +94,15 @@ pub fn set_no_new_privileges() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, on, none, none, none) }.into()).map(drop)
 }
 
+/// Does the kernel know this capability? [`Capability::BPF`] and [`Capability::PERFMON`] came with Linux 5.8; before,
+/// [`Capability::SYS_ADMIN`] was asked for in their place.
+#[must_use]
+pub fn is_known(capability: Capability) -> bool {
+    let number = libc::c_ulong::from(capability.number());
+    // SAFETY: integers only, all of the width prctl reads them with. EINVAL: no such capability.
+    check(unsafe { libc::prctl(libc::PR_CAPBSET_READ, number) }.into()).is_ok()
+}
+
 fn set(sets: Sets) -> io::Result<()> {
     let mut header = Header { version: VERSION, thread: 0 };
     let word = |number: usize| {
@@ -134,6 +143,14 @@ mod tests {
             assert_eq!(sets.effective.bits(), shown("CapEff"));
             assert_eq!(sets.inheritable.bits(), shown("CapInh"));
         });
+    }
+
+    #[test]
+    fn the_kernel_knows_its_own_and_no_others() {
+        assert!(is_known(Capability::NET_RAW));
+        assert!(!is_known(Capability::numbered(63).unwrap()));
+        // The permitted set of root holds none that is not known.
+        assert!(of_this_thread().unwrap().permitted.iter().all(is_known));
     }
 
     #[test]

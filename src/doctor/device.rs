@@ -167,12 +167,14 @@ pub(super) fn queues(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let (queues, cores) = (facts.device.queues, scene.expect.cores);
         let (has, most) = (queues.receive as usize, queues.receive_most as usize);
-        let wanted = port.queues.unwrap_or(cores);
+        // Unless it says otherwise a port takes all queues.
+        let wanted = port.queues.unwrap_or(has);
         let set = |number: usize| {
             format!("sudo ethtool -L {} combined {number}   (or rx {number} tx {number})", port.device)
         };
-        let what = format!("{has} in use, {wanted} wanted, {cores} cores");
-        let finding = if has < wanted && port.queues.is_some() {
+        let taken = if wanted == has { "all".to_owned() } else { wanted.to_string() };
+        let what = format!("{has} in use, {taken} taken; cores: {cores}");
+        let finding = if has < wanted {
             let finding = Finding::fault(CHECK, what)
                 .because(format!("port {:?} is to take queues that are not there", port.port));
             if most >= wanted {

@@ -14,7 +14,7 @@ mod swallow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use privilege::{Capability, Privilege};
+pub use privilege::{Capability, Privilege, bpf_capability};
 
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId, Reason, Reasons};

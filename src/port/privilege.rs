@@ -25,3 +25,20 @@ impl Privilege {
         Privilege { capability, why, again: true }
     }
 }
+
+/// The capability BPF programs and maps are loaded with: CAP_BPF, which Linux 5.8 brought, or CAP_SYS_ADMIN before.
+pub fn bpf_capability() -> Capability {
+    if ffi::capabilities::is_known(Capability::BPF) { Capability::BPF } else { Capability::SYS_ADMIN }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_loaded_with_what_the_kernel_asks_for() {
+        let expected =
+            if ffi::capabilities::is_known(Capability::PERFMON) { "CAP_BPF" } else { "CAP_SYS_ADMIN" };
+        assert_eq!(bpf_capability().to_string(), expected);
+    }
+}

@@ -82,8 +82,10 @@ fn another_program_on_the_device_is_told() {
 #[test]
 fn queues_are_compared_with_cores() {
     let with = |receive: u32| Machine::well().device(|facts| facts.device.queues.receive = receive);
-    let more = with(4).ill("queues");
-    assert_eq!(more.what, "4 in use, 2 wanted, 2 cores");
+    assert_eq!(with(4).found("queues"), [(Level::Well, "4 in use, all taken; cores: 2".into())]);
+    let some = || with(4).expecting(|expect| expect.ports[0].queues = Some(2));
+    let more = some().ill("queues");
+    assert_eq!(more.what, "4 in use, 2 taken; cores: 2");
     assert!(more.mend[0].starts_with("sudo ethtool -L eth0 combined 2 "), "{more:?}");
     assert_eq!(with(1).found("queues")[0].0, Level::Note);
     let asked = with(1).expecting(|expect| expect.ports[0].queues = Some(4));
@@ -91,7 +93,7 @@ fn queues_are_compared_with_cores() {
     let too_many = asked.expecting(|expect| expect.ports[0].queues = Some(9));
     assert_eq!(too_many.ill("queues").mend, ["queues = 8 for the port: it can have no more"]);
     // A packet socket hears all queues.
-    let packet = with(4).expecting(|expect| expect.ports[0].driver = "af_packet".into());
+    let packet = some().expecting(|expect| expect.ports[0].driver = "af_packet".into());
     assert_eq!(packet.found("queues")[0].0, Level::Well);
 }
 
