@@ -1,6 +1,8 @@
 //! The daemon: build, pin, start, stop, join, reduce. It calls the applications; `main` only names them.
 
+mod intruders;
 mod poll;
+mod privileges;
 mod progress;
 mod reduce;
 mod start;
@@ -15,6 +17,7 @@ use crate::port::driver::Drivers;
 use crate::reduce::Report;
 use crate::replay;
 use crate::topology::{self, Plan, RunKind};
+use privileges::Privileges;
 use stop::StopFlag;
 
 /// Turns between two that are measured regime by regime, on polling cores and simulated ones.
@@ -114,6 +117,9 @@ impl Daemon {
 
     /// Runs a configuration on polling cores until a signal, the duration or the end of all inputs.
     ///
+    /// Where a port needs privileges, the calling thread gives them up for good once all ports are open, but for
+    /// what ports need again; `privileges = "keep"` in `[dataplane]` leaves it all it has.
+    ///
     /// # Errors
     /// It could not start.
     pub fn execute_run(&self, config: Config, options: &RunOptions) -> anyhow::Result<Report> {
@@ -136,7 +142,9 @@ impl Daemon {
         plan.unpin();
         let kind = RunKind { clock: Clock::manual(), digest: true, measure_every: MEASURE_EVERY_SIMULATED };
         let rate = clock::Rate::measure(5_000_000);
+        let mut privileges = Privileges::check(&plan)?;
         let mut built = topology::build(&mut plan.wiring, &plan.budget, &kind)?;
+        privileges.give_up(&mut built.notes)?;
         let stop = StopFlag::new()?;
         let mut progress = progress::Progress::new(options.progress, &built.published);
         let outcome = replay::simulate(&mut built.workers, || {
@@ -148,6 +156,7 @@ impl Daemon {
         if outcome == replay::Outcome::Stuck {
             results[0].errors.push(STUCK.to_owned());
         }
+        let _raised = privileges.raise_to_end();
         Ok(reduce::report(&plan, built, results, "replay", &kind, rate))
     }
 }

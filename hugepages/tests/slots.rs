@@ -1,7 +1,6 @@
 //! Tasks in slots: results, cancelling, panics, wakes from here and elsewhere, slots that come back.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -448,7 +447,8 @@ proptest! {
         slots.cancel_all();
         while slots.run(100, |_, _| ()) > 0 {}
         prop_assert_eq!((alive.get(), slots.tasks(), slots.ready()), (0, 0, 0));
-        let numbers: BTreeSet<u32> = (0..8).map(|n| { slots.spawn(0, future::pending::<()>()).unwrap().detach(); n }).collect();
-        prop_assert_eq!(numbers.len(), 8);
+        for _ in 0..8 {
+            slots.spawn(0, future::pending::<()>()).unwrap().detach();
+        }
     }
 }

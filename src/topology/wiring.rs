@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hugepages::PagePolicy;
 
+use crate::config::PrivilegePolicy;
 use crate::packet::layers::LinkClass;
 use crate::packet::{BurstSize, PortId};
 use crate::pipeline::registry::Configured;
@@ -69,6 +70,8 @@ pub struct Wiring {
     pub seed: u64,
     /// Frames a core, where configured.
     pub frames: Option<u32>,
+    /// What becomes of privileges once ports are open.
+    pub privileges: PrivilegePolicy,
     /// Findings so far.
     pub notes: Vec<String>,
 }
