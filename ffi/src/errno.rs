@@ -39,5 +39,6 @@ numbers! {
     ENOPROTOOPT "No such socket option.",
     ENETDOWN "The network device is down.",
     ENOBUFS "No buffer space.",
+    EIO "Input or output failed.",
     EINTR "Interrupted by a signal.",
 }

@@ -13,6 +13,8 @@ pub(super) type Halves = (Receiver, Sender);
 
 /// What is asked of the kernel while a port is opened or looked after.
 pub(super) trait Kernel: Send + Sync + 'static {
+    /// A socket without memory yet.
+    type Socket;
     /// Both halves of a socket, or what stands for them.
     type Halves;
     /// A loaded program.
@@ -33,11 +35,11 @@ pub(super) trait Kernel: Send + Sync + 'static {
     /// Attaches it.
     fn attach(&self, program: &Self::Program, device: u32, hook: Hook) -> io::Result<Self::Link>;
     /// A new socket.
-    fn socket(&self) -> io::Result<Socket>;
+    fn socket(&self) -> io::Result<Self::Socket>;
     /// Its memory and rings.
     fn open(
         &self,
-        socket: Socket,
+        socket: Self::Socket,
         umem: &Umem,
         sizes: RingSizes,
     ) -> Result<Self::Halves, (OpenStep, io::Error)>;
@@ -71,6 +73,7 @@ impl Linux {
 }
 
 impl Kernel for Linux {
+    type Socket = Socket;
     type Halves = Halves;
     type Program = Program;
     type Link = Link;

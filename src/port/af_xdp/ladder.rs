@@ -4,6 +4,9 @@
 //! it has the frames), bound, put into the map; then the program is attached. What fails is undone before the
 //! next rung is tried, and told by step and errno with what that means here.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 
