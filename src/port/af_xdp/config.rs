@@ -59,7 +59,7 @@ pub struct AfXdpConfig {
     #[serde(rename = "match")]
     pub matches: Option<String>,
     /// Poll the device by our own calls (`true`, or the packets a call takes at most) instead of its interrupts.
-    #[serde(rename = "busy_poll", alias = "busy-poll")]
+    #[serde(rename = "busy_poll")]
     pub busy_poll: BusyPollChoice,
     /// Entries of each ring, a power of two: packets a queue can hold while its core is busy elsewhere.
     pub ring: u32,
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(config.queues, Some(QueueChoice::These(vec![0, 2])));
         assert_eq!((config.mode, config.matches.as_deref()), (Mode::ZeroCopy, Some("arp")));
         assert_eq!((config.busy_poll_budget(), config.ring), (Some(32), 512));
-        assert_eq!(read("device = \"x\"\nbusy-poll = true").unwrap().busy_poll_budget(), Some(USUAL_BUDGET));
+        assert_eq!(read("device = \"x\"\nbusy_poll = true").unwrap().busy_poll_budget(), Some(USUAL_BUDGET));
         assert!(read("devise = \"x\"").is_err());
     }
 

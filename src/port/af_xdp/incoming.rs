@@ -159,7 +159,7 @@ impl Receive for Incoming {
     }
 
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
-        self.shared.unplug();
+        self.shared.plug.pull();
         self.closed = true;
         if self.shared.leave() { self.shared.close(frames) } else { Ok(()) }
     }

@@ -2,7 +2,6 @@
 //! Packets do not pass here; once both halves are there, nothing calls through this trait but the control thread.
 
 use std::io;
-use std::sync::Arc;
 
 use ffi::bpf::{Hook, Link, LoadError, Program, SocketMap};
 use ffi::device::{Device, Links};
@@ -13,7 +12,9 @@ use hugepages::umem::{OpenStep, Receiver, Sender, Umem};
 pub(super) type Halves = (Receiver, Sender);
 
 /// What is asked of the kernel while a port is opened or looked after.
-pub(super) trait Kernel: Send {
+pub(super) trait Kernel: Send + Sync + 'static {
+    /// A socket without memory yet.
+    type Socket;
     /// Both halves of a socket, or what stands for them.
     type Halves;
     /// A loaded program.
@@ -21,7 +22,7 @@ pub(super) trait Kernel: Send {
     /// An attached program; detached when it goes.
     type Link: Send;
     /// The map of sockets by queue.
-    type Map: Send + Sync;
+    type Map: Send + Sync + 'static;
 
     /// The device of this name.
     fn device(&self, name: &str) -> io::Result<Option<Device>>;
@@ -34,11 +35,11 @@ pub(super) trait Kernel: Send {
     /// Attaches it.
     fn attach(&self, program: &Self::Program, device: u32, hook: Hook) -> io::Result<Self::Link>;
     /// A new socket.
-    fn socket(&self) -> io::Result<Socket>;
+    fn socket(&self) -> io::Result<Self::Socket>;
     /// Its memory and rings.
     fn open(
         &self,
-        socket: Socket,
+        socket: Self::Socket,
         umem: &Umem,
         sizes: RingSizes,
     ) -> Result<Self::Halves, (OpenStep, io::Error)>;
@@ -48,8 +49,8 @@ pub(super) trait Kernel: Send {
     fn is_zero_copy(&self, halves: &Self::Halves) -> io::Result<bool>;
     /// Puts it into the map.
     fn put(&self, map: &Self::Map, queue: u32, halves: &Self::Halves) -> io::Result<()>;
-    /// What takes the socket of a queue out of the map.
-    fn unplug(&self, map: &Arc<Self::Map>, queue: u32) -> Box<dyn Fn() + Send>;
+    /// Takes the socket of a queue out of the map, if it is there.
+    fn remove(&self, map: &Self::Map, queue: u32);
     /// Waits a little before something is tried again.
     fn pause(&self);
 }
@@ -72,6 +73,7 @@ impl Linux {
 }
 
 impl Kernel for Linux {
+    type Socket = Socket;
     type Halves = Halves;
     type Program = Program;
     type Link = Link;
@@ -117,10 +119,9 @@ impl Kernel for Linux {
         map.put(queue, halves.0.socket())
     }
 
-    fn unplug(&self, map: &Arc<SocketMap>, queue: u32) -> Box<dyn Fn() + Send> {
-        let map = map.clone();
+    fn remove(&self, map: &SocketMap, queue: u32) {
         // Where it is not in the map any more, the device took it out by going away.
-        Box::new(move || drop(map.remove(queue)))
+        let _ = map.remove(queue);
     }
 
     fn pause(&self) {

@@ -4,6 +4,9 @@
 //! it has the frames), bound, put into the map; then the program is attached. What fails is undone before the
 //! next rung is tried, and told by step and errno with what that means here.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 
@@ -137,7 +140,7 @@ impl fmt::Display for Refused {
         if let Some(queue) = self.queue {
             write!(f, " (queue {queue})")?;
         }
-        write!(f, ": {}: {}", self.error, self.means)?;
+        write!(f, ": {}: {}", told(&self.error), self.means)?;
         if !self.log.is_empty() {
             write!(f, ": {}", self.log)?;
         }
@@ -146,6 +149,18 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// What the kernel said, with the name of the number.
+fn told(error: &io::Error) -> String {
+    let name = error.raw_os_error().and_then(ffi::errno::name);
+    name.map_or_else(|| error.to_string(), |name| format!("{name}, {}", text(error)))
+}
+
+/// The words for it, without the number.
+fn text(error: &io::Error) -> String {
+    let all = error.to_string();
+    all.split(" (os error").next().unwrap_or_default().to_owned()
+}
 
 /// What is to be opened.
 pub(super) struct Wanted<'a> {

@@ -13,6 +13,8 @@
 //!
 //! `tx-` are packets we had counted as transmitted: left in the ring at the end, or dropped by the device.
 
+use std::sync::PoisonError;
+
 use ffi::device::{Device, Statistics};
 
 use super::On;
@@ -60,10 +62,8 @@ impl<K: Kernel> On<K> {
     /// What the devices counted while the port had them.
     fn counted(&self) -> Statistics {
         let Some(opened) = &self.opened else { return Statistics::default() };
-        let now = match self.kernel.device(&self.config.device) {
-            Ok(Some(device)) if opened.link.is_some() => between(&opened.before, &device.statistics),
-            _ => opened.last,
-        };
+        let ended = opened.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = ended.map_or(opened.last, |ended| between(&opened.before, &ended));
         Statistics {
             rx_dropped: opened.gone.rx_dropped + now.rx_dropped,
             rx_missed_errors: opened.gone.rx_missed_errors + now.rx_missed_errors,

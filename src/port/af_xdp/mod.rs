@@ -45,6 +45,8 @@ mod program;
 mod shared;
 mod watch;
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use ffi::device::Device;
 
@@ -69,7 +71,7 @@ pub struct AfXdp {
 /// The port on a kernel, real or not.
 struct On<K: Kernel> {
     config: AfXdpConfig,
-    kernel: K,
+    kernel: Arc<K>,
     /// The device as it was when the port was made.
     device: Device,
     /// Its queues by the port's queue number.
@@ -106,7 +108,7 @@ impl<K: Kernel> On<K> {
         Ok(On {
             filter: Filter::of(config.matches.as_deref())?,
             config,
-            kernel,
+            kernel: Arc::new(kernel),
             device,
             queues,
             opened: None,

@@ -1,8 +1,8 @@
 //! Queues are opened and filled, on the best rung that bears.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use ffi::device::{Device, Statistics};
@@ -15,7 +15,7 @@ use super::incoming::{Incoming, post};
 use super::kernel::{Halves, Kernel};
 use super::ladder::{Lender, Refused, Rung, Stood, Wanted, climb};
 use super::outgoing::Outgoing;
-use super::shared::Shared;
+use super::shared::{Plug, Shared};
 use super::watch::Seen;
 use super::{HEADER_AND_TAGS, On};
 use crate::port::{Opening, Queue};
@@ -49,14 +49,16 @@ pub(super) struct Opened<K: Kernel> {
     pub(super) before: Statistics,
     /// What it had counted since when last looked at.
     pub(super) last: Statistics,
+    /// What it had counted when the port was closed.
+    pub(super) ended: Arc<Mutex<Option<Statistics>>>,
+    /// What takes its sockets out of the map.
+    pub(super) plug: Arc<Plug>,
     /// Counters of devices that went away, from when each was opened.
     pub(super) gone: Statistics,
 }
 
 /// What the control thread keeps of a queue.
 pub(super) struct QueueState {
-    /// Its number on the device.
-    pub(super) number: u32,
     /// Its core's memory.
     pub(super) umem: Umem,
     /// Frames kept with the kernel to receive into.
@@ -108,7 +110,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         );
         let wanted = self.wanted(&device, &umems, fragments, receives);
         let mut lender = FromPools { opening, target };
-        let (stood, above) = climb(&self.kernel, &wanted, Rung::of(self.config.mode), &mut lender)
+        let (stood, above) = climb(&*self.kernel, &wanted, Rung::of(self.config.mode), &mut lender)
             .map_err(|refused| all_refused(name, &refused))?;
         let mut notes = vec![format!("{} mode: {}", stood.rung, stood.rung.cost())];
         notes.extend(above.iter().map(|refused| format!("not {refused}")));
@@ -116,11 +118,13 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         let deferred = self.config.busy_poll_budget().map(|_| Deferred::new(&device));
         notes.extend(deferred.as_ref().map(|(_, text)| format!("busy polling: {text}")));
         let Stood { rung, halves, map, link } = stood;
-        let map = Arc::new(map);
+        let plug = Arc::new(Plug::default());
+        let ended = Arc::new(Mutex::new(None));
+        self.plug_in(&plug, &ended, map);
         let mut queues = Vec::new();
         let mut states = Vec::new();
-        for ((number, umem), halves) in self.queues.iter().copied().zip(umems).zip(halves) {
-            let shared = self.share(halves, &map, number, &device, receives);
+        for (umem, halves) in umems.into_iter().zip(halves) {
+            let shared = self.share(halves, plug.clone(), &device, receives);
             let receive = receives.then(|| {
                 Box::new(Incoming::new(
                     opening.id,
@@ -131,7 +135,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             });
             let transmit = Outgoing::new(shared.clone(), most);
             queues.push(Queue { receive, transmit: Some(Box::new(transmit)) });
-            states.push(QueueState { number, umem, target, shared });
+            states.push(QueueState { umem, target, shared });
         }
         self.opened = Some(Opened {
             rung,
@@ -144,6 +148,8 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             before: device.statistics,
             last: Statistics::default(),
             gone: Statistics::default(),
+            ended,
+            plug,
             deferred: deferred.map(|(deferred, _)| deferred),
         });
         Ok(queues)
@@ -177,20 +183,24 @@ impl<K: Kernel<Halves = Halves>> On<K> {
     }
 
     /// Puts the halves of a queue where its core finds them.
-    fn share(
-        &self,
-        halves: Halves,
-        map: &Arc<K::Map>,
-        queue: u32,
-        device: &Device,
-        receives: bool,
-    ) -> Arc<Shared> {
+    fn share(&self, halves: Halves, plug: Arc<Plug>, device: &Device, receives: bool) -> Arc<Shared> {
         let _ = self.tune(&halves);
         let (receiver, sender) = halves;
-        let shared = Shared::new(receiver, sender, if receives { 2 } else { 1 });
+        let shared = Shared::new(receiver, sender, if receives { 2 } else { 1 }, plug);
         shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
-        shared.set_unplug(self.kernel.unplug(map, queue));
         Arc::new(shared)
+    }
+
+    /// How the port's sockets are taken out of the map at the end, the device's counters read just before: what it
+    /// drops later is the kernel's business.
+    pub(super) fn plug_in(&self, plug: &Plug, ended: &Arc<Mutex<Option<Statistics>>>, map: K::Map) {
+        let (kernel, name, queues) = (self.kernel.clone(), self.config.device.clone(), self.queues.clone());
+        let ended = ended.clone();
+        plug.set(Some(Box::new(move || {
+            let last = kernel.device(&name).ok().flatten().map(|device| device.statistics);
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = last;
+            queues.iter().for_each(|queue| kernel.remove(&map, *queue));
+        })));
     }
 
     /// Sets what can be set on a socket that is bound; what could not.

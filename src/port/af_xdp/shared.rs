@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
@@ -41,32 +41,41 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     /// Queues' ends on a core that have not closed yet.
     users: AtomicU32,
-    /// Takes the queue's socket out of the map, so that packets go on to the kernel. Used at the end, never while packets move.
-    unplug: Mutex<Option<Box<dyn Fn() + Send>>>,
+    /// The whole port's.
+    pub(super) plug: Arc<Plug>,
+}
+
+/// What takes the sockets of all queues of a port out of the map, so that packets go on to the kernel, once. Used at
+/// the end, never while packets move.
+#[derive(Default)]
+pub(super) struct Plug(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Plug {
+    /// How it is done from now on.
+    pub(super) fn set(&self, how: Option<Box<dyn FnOnce() + Send>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = how;
+    }
+
+    /// Does it, if it has not been done.
+    pub(super) fn pull(&self) {
+        // Others wait until it is done: it is their packets' end too.
+        let mut how = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(how) = how.take() {
+            how();
+        }
+    }
 }
 
 impl Shared {
     /// Of a queue that `users` ends on its core will close.
-    pub(super) fn new(receiver: Receiver, sender: Sender, users: u32) -> Shared {
+    pub(super) fn new(receiver: Receiver, sender: Sender, users: u32, plug: Arc<Plug>) -> Shared {
         let receiving = Receiving { half: Some(receiver), ..Receiving::default() };
         Shared {
             receiving: CachePadded::new(AtomicCell::new(Some(Box::new(receiving)))),
             sending: CachePadded::new(AtomicCell::new(Some(Box::new(sender)))),
             counts: Counts::default(),
             users: AtomicU32::new(users),
-            unplug: Mutex::new(None),
-        }
-    }
-
-    /// How the queue's socket is taken out of the map from now on.
-    pub(super) fn set_unplug(&self, unplug: Box<dyn Fn() + Send>) {
-        *self.unplug.lock().unwrap_or_else(PoisonError::into_inner) = Some(unplug);
-    }
-
-    /// Takes the queue's socket out of the map.
-    pub(super) fn unplug(&self) {
-        if let Some(unplug) = self.unplug.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            unplug();
+            plug,
         }
     }
 
@@ -77,7 +86,7 @@ impl Shared {
 
     /// The run is over and both ends are done: closes the socket and releases every frame.
     pub(super) fn close(&self, frames: &mut Frames) -> Result<(), String> {
-        self.unplug();
+        self.plug.pull();
         let mut receiving = self.receiving.take().unwrap_or_default();
         if let Some(half) = &mut receiving.half {
             self.empty(half, |frame| frames.release(frame));

@@ -4,7 +4,6 @@
 //! then the control thread takes the halves from their cells, closes them, keeps the frames, and when a device of
 //! that name is there again, opens new sockets, fills them with these frames and puts them into the cells.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ffi::device::Device;
@@ -153,6 +152,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         opened.link = None;
         opened.seen.there = false;
         opened.device_gone();
+        opened.plug.set(None);
     }
 
     /// The device is gone, or another one has its name: sockets are closed, and opened anew when they can be.
@@ -162,6 +162,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             opened.seen.there = false;
             opened.link = None;
             opened.device_gone();
+            opened.plug.set(None);
             news.push(format!("{name} is gone; nothing comes, and what is sent is dropped as transmit-failed, until it is back"));
         }
         opened.queues.iter().for_each(|queue| queue.shared.counts.down.store(true, Ordering::Relaxed));
@@ -185,7 +186,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             .map(|queue| queue.shared.receiving.take().map_or_else(Receiving::default, |held| *held))
             .collect();
         let mut lender = FromBefore { kept };
-        let climbed = climb(&self.kernel, &wanted, Rung::of(self.config.mode), &mut lender);
+        let climbed = climb(&*self.kernel, &wanted, Rung::of(self.config.mode), &mut lender);
         let stood = match climbed {
             Ok((stood, _)) => stood,
             Err(refused) => {
@@ -204,11 +205,10 @@ impl<K: Kernel<Halves = Halves>> On<K> {
     /// New halves for every core.
     fn resume(&self, opened: &mut Opened<K>, device: &Device, stood: Stood<K>, kept: Vec<Receiving>) {
         let Stood { rung, halves, map, link } = stood;
-        let map = Arc::new(map);
+        self.plug_in(&opened.plug, &opened.ended, map);
         for ((queue, halves), mut receiving) in opened.queues.iter().zip(halves).zip(kept) {
             let _ = self.tune(&halves);
             let shared = &queue.shared;
-            shared.set_unplug(self.kernel.unplug(&map, queue.number));
             shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
             let Receiving { spare, kept, .. } = &mut receiving;
             spare.append(kept);
@@ -249,7 +249,6 @@ impl super::open::QueueState {
             shared.receiving.store(Some(receiving));
             return false;
         };
-        shared.unplug();
         let Receiving { half, partial, skipping, kept, .. } = &mut *receiving;
         kept.extend(partial.take());
         *skipping = false;

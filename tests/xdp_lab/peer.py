@@ -4,6 +4,7 @@
     peer.py DEVICE echo COUNT SIZE [WINDOW]   sends COUNT frames of SIZE bytes, at most WINDOW on their way, waits for
                                               each to come back with its addresses swapped
     peer.py DEVICE blast COUNT SIZE           sends COUNT frames as fast as it can, and waits for nothing
+    peer.py genN flows COUNT SIZE FLOWS       sends COUNT datagrams of so many UDP flows to 10.N.0.1, port 9
 
 Every frame has its number and a pattern in it, which are checked. Prints one JSON object: sent, back, wrong, errors.
 """
@@ -69,9 +70,18 @@ def take_back(s, result, size, seen):
         seen.add(number)
 
 
+def flows(device, count, size, number):
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(number)]
+    for k in range(count):
+        sockets[k % number].sendto(bytes(size), ("10.%s.0.1" % device[3:], 9))
+    print(json.dumps({"sent": count}))
+
+
 def main():
     device, mode, count, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     window = int(sys.argv[5]) if len(sys.argv) > 5 else 64
+    if mode == "flows":
+        return flows(device, count, size, window)
     s = open_socket(device)
     result, seen = {"sent": 0, "back": 0, "wrong": 0, "errors": []}, set()
     for number in range(count):
@@ -83,6 +93,8 @@ def main():
             if time.monotonic() >= until:
                 break
         send(s, packet, result)
+        if result["errors"]:
+            break
     until = time.monotonic() + (2 if mode == "echo" else 0.2)
     while result["back"] < result["sent"] and time.monotonic() < until:
         take_back(s, result, size, seen)
