@@ -7,10 +7,13 @@
 pub mod af_packet;
 pub mod af_xdp;
 pub mod capture;
+mod device;
 pub mod driver;
+mod exchange;
 pub mod generator;
 pub mod null;
 mod swallow;
+pub mod tap;
 
 use std::path::PathBuf;
 use std::sync::Arc;
