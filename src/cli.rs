@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod doctor;
 mod duration;
 mod hugepages;
 mod list;
@@ -68,6 +69,7 @@ fn carry_out(daemon: &Daemon, cli: Cli, output: &Output) -> anyhow::Result<u8> {
         Command::Ports => list::ports(daemon, output),
         Command::Check(args) => check::check(daemon, &args, output),
         Command::Config(args) => check::config(daemon, &args, output),
+        Command::Doctor(args) => doctor::doctor(daemon, &args, output),
         Command::Hugepages(args) => hugepages::hugepages(&args, output),
         Command::Completions { shell } => scripts::completions(shell, output),
         Command::Man { dir } => scripts::man(dir.as_deref(), output),

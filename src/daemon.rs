@@ -1,6 +1,8 @@
 //! The daemon: build, pin, start, stop, join, reduce. It calls the applications; `main` only names them.
 
+mod intruders;
 mod poll;
+mod privileges;
 mod progress;
 mod reduce;
 mod start;
@@ -15,6 +17,7 @@ use crate::port::driver::Drivers;
 use crate::reduce::Report;
 use crate::replay;
 use crate::topology::{self, Plan, RunKind};
+use privileges::Privileges;
 use stop::StopFlag;
 
 /// Turns between two that are measured regime by regime, on polling cores and simulated ones.
@@ -32,6 +35,8 @@ pub struct RunOptions {
     pub for_ns: Option<u64>,
     /// Print a line of progress each second.
     pub progress: bool,
+    /// Say on stderr, once, that every core polls: whoever started the process need not guess.
+    pub announce: bool,
 }
 
 /// How `replay` runs.
@@ -112,12 +117,15 @@ impl Daemon {
 
     /// Runs a configuration on polling cores until a signal, the duration or the end of all inputs.
     ///
+    /// Where a port needs privileges, the calling thread gives them up for good once all ports are open, but for
+    /// what ports need again; `privileges = "keep"` in `[dataplane]` leaves it all it has.
+    ///
     /// # Errors
     /// It could not start.
     pub fn execute_run(&self, config: Config, options: &RunOptions) -> anyhow::Result<Report> {
         let plan = self.plan(config)?;
         let kind = RunKind { clock: Clock::real(), digest: false, measure_every: MEASURE_EVERY };
-        poll::run(plan, &kind, "run", options.for_ns, options.progress)
+        poll::run(plan, &kind, "run", options)
     }
 
     /// Replays the captures of a configuration, on simulated cores in virtual time or on polling cores.
@@ -128,12 +136,15 @@ impl Daemon {
         let mut plan = self.plan(config)?;
         if options.threads {
             let kind = RunKind { clock: Clock::real(), digest: true, measure_every: MEASURE_EVERY };
-            return poll::run(plan, &kind, "replay", None, options.progress);
+            let options = RunOptions { progress: options.progress, ..RunOptions::default() };
+            return poll::run(plan, &kind, "replay", &options);
         }
         plan.unpin();
         let kind = RunKind { clock: Clock::manual(), digest: true, measure_every: MEASURE_EVERY_SIMULATED };
         let rate = clock::Rate::measure(5_000_000);
+        let mut privileges = Privileges::check(&plan)?;
         let mut built = topology::build(&mut plan.wiring, &plan.budget, &kind)?;
+        privileges.give_up(&mut built.notes)?;
         let stop = StopFlag::new()?;
         let mut progress = progress::Progress::new(options.progress, &built.published);
         let outcome = replay::simulate(&mut built.workers, || {
@@ -145,6 +156,7 @@ impl Daemon {
         if outcome == replay::Outcome::Stuck {
             results[0].errors.push(STUCK.to_owned());
         }
+        let _raised = privileges.raise_to_end();
         Ok(reduce::report(&plan, built, results, "replay", &kind, rate))
     }
 }

@@ -17,10 +17,12 @@
 //! And around them:
 //!
 //! - [`clock`]: real or virtual time; nobody else asks the machine what time it is
+//! - [`host`]: the machine as its kernel shows it
 //! - [`config`]: text in, checked types out
 //! - [`topology`]: the map: ports × queues × cores × pipelines, budget, wiring
 //! - [`replay`]: many cores on one thread, in the capture's time
 //! - [`daemon`]: build, pin, start, stop, join, reduce
+//! - [`doctor`]: is this machine fit for it?
 //! - [`cli`]: the command line
 //!
 //! A first application is in README.md; [`prelude`] has what it needs.
@@ -31,6 +33,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
+pub mod host;
 pub mod lane;
 pub mod packet;
 pub mod pipeline;

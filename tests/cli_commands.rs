@@ -107,13 +107,15 @@ fn the_embedded_configuration_can_be_saved_checked_and_shown() {
 fn completions_and_manual_pages() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = mnvkd(&["completions", shell]);
-        assert!(ran.code == 0 && ran.out.contains("hugepages"), "{shell}");
+        assert!(ran.code == 0 && ran.out.contains("hugepages") && ran.out.contains("doctor"), "{shell}");
         let json = mnvkd(&["completions", shell, "--json"]).json();
         assert_eq!((json["shell"].as_str(), json["script"].as_str()), (Some(shell), Some(ran.out.as_str())));
     }
     let ran = mnvkd(&["man"]);
     assert!(
-        ran.out.contains(".TH mnvkd 1") && ran.out.contains(".TH mnvkd-hugepages-reserve 1"),
+        [".TH mnvkd 1", ".TH mnvkd-hugepages-reserve 1", ".TH mnvkd-doctor 1"]
+            .iter()
+            .all(|page| ran.out.contains(page)),
         "{}",
         ran.out
     );
@@ -141,6 +143,51 @@ fn hugepages_are_shown_and_only_pools_can_be_reserved() {
     let Ran { code, err, .. } = mnvkd(&["hugepages", "reserve", "2M", "1", "--node", "4000"]);
     assert_eq!(code, 1);
     assert!(err.starts_with("error: no pool of 2M pages: /sys/devices/system/node/node4000"), "{err}");
+}
+
+#[test]
+fn the_doctor_looks_at_the_machine_and_says_what_matters() {
+    let ran = mnvkd(&["doctor", "--json"]);
+    let json = ran.json();
+    let findings = json["findings"].as_array().unwrap();
+    let matters = findings.iter().any(|one| ["warning", "fault"].contains(&one["level"].as_str().unwrap()));
+    assert_eq!(ran.code, if matters { 3 } else { 0 }, "{}", ran.out);
+    assert!(findings.len() > 10 && json["changes"].as_array().unwrap().is_empty());
+    assert_eq!((&json["configuration"], json["cpus"].as_array().unwrap().is_empty()), (&Value::Null, false));
+    let text = mnvkd(&["doctor"]).out;
+    assert!(
+        text.starts_with("Linux ") && text.contains(" hugepages ") && text.ends_with(" well\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_doctor_examines_for_a_configuration() {
+    let cpu = *ffi::affinity::allowed_cpus().unwrap().last().unwrap();
+    let file = scratch(
+        "doctor.toml",
+        "[[port]]\nname = 'in'\ndriver = 'null'\n[[pipeline]]\nname = 'p'\nfrom = 'in'\nstages = 'sink'\n",
+    );
+    let json = mnvkd(&["doctor", &file, "--cores", &format!("{cpu},"), "--json"]).json();
+    assert_eq!(
+        (&json["polling"], &json["configuration"]),
+        (&serde_json::json!([cpu]), &Value::from(file.as_str()))
+    );
+    let of = |check: &str| {
+        let found = json["findings"].as_array().unwrap().iter().find(|one| one["check"] == check);
+        found.map(|one| one["what"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(of("configuration"), Some(format!("{file}: can be wired")));
+    assert_eq!(of("privileges").as_deref(), Some("its ports need none"));
+    // Without a file, what is changed is the embedded configuration.
+    let json = mnvkd(&["doctor", "--cores", &format!("{cpu},"), "--json"]).json();
+    assert_eq!(json["configuration"], "(embedded configuration)");
+
+    let ran = mnvkd(&["doctor", &file, "--set", "port.in.size=0", "--json"]);
+    let faults: Vec<Value> = ran.json()["findings"].as_array().unwrap().clone();
+    let fault = faults.iter().find(|one| one["level"] == "fault").unwrap();
+    assert!(ran.code == 3 && fault["what"].as_str().unwrap().contains("size = 0"), "{fault}");
+    assert_eq!(mnvkd(&["doctor", "/no/such/file"]).code, 1);
 }
 
 #[test]

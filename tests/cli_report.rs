@@ -75,6 +75,7 @@ const KEYS: &[(&str, &str)] = &[
     ("per_core[].core", "count"),
     ("per_core[].cpu", "null"),
     ("per_core[].packets", "count"),
+    ("per_core[].preempted", "null"),
     ("per_core[].regimes", "object"),
     ("per_core[].regimes.housekeeping", "number"),
     ("per_core[].regimes.idle", "number"),
@@ -83,6 +84,7 @@ const KEYS: &[(&str, &str)] = &[
     ("per_core[].regimes.steer", "number"),
     ("per_core[].regimes.tasks", "number"),
     ("per_core[].regimes.transmit", "number"),
+    ("per_core[].waited_seconds", "null"),
     ("ports", "object"),
     ("ports.*", "object"),
     ("ports.*.lost", "object"),
@@ -165,7 +167,11 @@ fn a_run_has_the_same_keys() {
     kinds.remove("notes[]");
     let cpu = kinds["per_core[].cpu"].clone();
     assert!(["count", "null"].contains(&cpu.as_str()), "{cpu}");
-    assert_eq!(kinds, expected(&[("digest.output", "null"), ("per_core[].cpu", &cpu)]));
+    let waited = kinds["per_core[].waited_seconds"].clone();
+    assert!(["number", "null"].contains(&waited.as_str()), "{waited}");
+    let of_the_machine = [("per_core[].cpu", cpu.as_str()), ("per_core[].waited_seconds", &waited)];
+    let of_a_run = [("digest.output", "null"), ("per_core[].preempted", "count")];
+    assert_eq!(kinds, expected(&[of_the_machine, of_a_run].concat()));
     let shares = report["per_core"][0]["regimes"].as_object().unwrap().values();
     let sum: f64 = shares.filter_map(Value::as_f64).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{sum}");

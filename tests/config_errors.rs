@@ -34,7 +34,7 @@ fn all_faults_are_told_at_once_in_the_order_they_are_written() {
         .replace("table-rows = 1_000", "table-rows = -1\nmode = \"fats\"");
     let expected = [
         "2:9: cores: expected a whole number from 1 to 256, found integer 0",
-        "3:1: unknown key \"brust\" in [dataplane]; did you mean \"burst\"? Known: cores, arena, pages, idle, burst, seed, frames",
+        "3:1: unknown key \"brust\" in [dataplane]; did you mean \"burst\"? Known: cores, arena, pages, idle, burst, seed, frames, privileges",
         "12:20: stages: unknown application \"swop\"; did you mean \"swap\"? Known: count, lax, swap",
         "15:14: table-rows: expected a whole number from 0 to 4294967295, found integer -1",
         "16:8: mode: unknown value \"fats\"; did you mean \"fast\"? Known: fast, careful",
@@ -90,6 +90,12 @@ fn the_dataplane() {
     assert_eq!(
         key("frames = 0"),
         ["2:10: frames: expected a whole number from 1 to 4294967295, found integer 0"]
+    );
+    assert_eq!(
+        key("privileges = \"some\""),
+        [
+            "2:14: privileges: \"some\" is not what can become of privileges: expected one of drop, drop-all, keep"
+        ]
     );
 }
 

@@ -4,7 +4,7 @@ mod config_support;
 
 use config_support::{GOOD, load, load_set};
 use hugepages::{PagePolicy, PageSize};
-use mnvkd::config::{Config, Cores, DEFAULT};
+use mnvkd::config::{Config, Cores, DEFAULT, PrivilegePolicy};
 use mnvkd::worker::IdlePolicy;
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn defaults_hold_where_nothing_is_said() {
 fn every_key_is_read() {
     let text = GOOD.replace(
         "cores = 2",
-        "cores = [0]\narena = \"1GiB\"\npages = \"require:2M\"\nidle = \"spin\"\nburst = 0x10\nseed = 1_000\nframes = 512",
+        "cores = [0]\narena = \"1GiB\"\npages = \"require:2M\"\nidle = \"spin\"\nburst = 0x10\nseed = 1_000\nframes = 512\nprivileges = \"drop-all\"",
     );
     let config = load(&text).unwrap();
     let data = &config.dataplane;
@@ -31,6 +31,7 @@ fn every_key_is_read() {
     assert_eq!((data.arena_bytes, data.burst.get(), data.seed), (1 << 30, 16, 1000));
     assert_eq!(data.pages, PagePolicy::Require(PageSize::Huge2M));
     assert_eq!((data.idle, data.frames), (Some(IdlePolicy::Spin), Some(512)));
+    assert_eq!(data.privileges, PrivilegePolicy::DropAll);
     assert_eq!((config.ports[0].name.as_str(), config.ports[0].driver), ("in", "null"));
     assert!(config.ports[0].maker.make().is_ok());
     assert_eq!(config.ports[0].place.to_string(), "test.toml:11:8");

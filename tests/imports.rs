@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("packet", &[]),
     ("clock", &[]),
+    ("host", &[]),
     ("port", &["packet"]),
     ("steer", &["packet"]),
     ("lane", &["packet"]),
@@ -27,9 +28,19 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("daemon", &["packet", "clock", "port", "reduce", "pipeline", "worker", "replay", "config", "topology"]),
+    (
+        "daemon",
+        &["packet", "clock", "host", "port", "reduce", "pipeline", "worker", "replay", "config", "topology"],
+    ),
+    ("doctor", &["host", "port", "reduce", "pipeline", "config", "topology"]),
     ("prelude", &["packet", "steer", "reduce", "pipeline", "daemon"]),
-    ("cli", &["packet", "clock", "port", "reduce", "pipeline", "worker", "config", "topology", "daemon"]),
+    (
+        "cli",
+        &[
+            "packet", "clock", "host", "port", "reduce", "pipeline", "worker", "config", "topology",
+            "daemon", "doctor",
+        ],
+    ),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

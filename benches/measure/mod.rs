@@ -49,7 +49,8 @@ impl Bench {
             let daemon = Daemon::new();
             let config = Config::load(config, name, &[], daemon.registry(), daemon.drivers());
             let config = config.unwrap_or_else(|errors| panic!("{errors}"));
-            let options = RunOptions { for_ns: Some(self.pick(700_000_000, 200_000_000)), progress: false };
+            let for_ns = Some(self.pick(700_000_000, 200_000_000));
+            let options = RunOptions { for_ns, ..RunOptions::default() };
             let report = daemon.execute_run(config, &options).expect("it starts");
             assert_eq!(
                 (report.books.unaccounted, report.errors.len()),

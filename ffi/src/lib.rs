@@ -9,27 +9,32 @@
 //! 3. [`cycles`](mod@cycles): the cycle counter.
 //! 4. [`time`]: the kernel's clocks and sleep.
 //! 5. [`process`]: what the scheduler did to the thread.
-//! 6. [`device`]: network devices, their state, queues and counters.
-//! 7. [`packet_socket`]: packet sockets with mapped rings.
-//! 8. [`tap`], [`link`]: devices of our own, and setting what they are.
-//! 9. [`xdp`]: AF_XDP sockets and their rings.
-//! 10. [`errno`]: what the kernel says when it says no.
-//! 11. [`bpf`]: the XDP program, its map, its attachment.
+//! 6. [`capabilities`]: what the thread may do that others may not, and giving it up.
+//! 7. [`device`]: network devices, their state, queues and counters.
+//! 8. [`offloads`], [`xdp_support`]: what a device does to packets by itself, what its driver can do with XDP.
+//! 9. [`packet_socket`]: packet sockets with mapped rings.
+//! 10. [`tap`], [`link`]: devices of our own, and setting what they are.
+//! 11. [`xdp`]: AF_XDP sockets and their rings.
+//! 12. [`bpf`]: the XDP program, its map, its attachment.
+//! 13. [`errno`]: what the kernel says when it says no.
 #![cfg(target_os = "linux")]
 
 pub mod affinity;
 pub mod bpf;
+pub mod capabilities;
 pub mod cycles;
 pub mod device;
 pub mod errno;
 pub mod file;
 pub mod link;
 pub mod memory;
+pub mod offloads;
 pub mod packet_socket;
 pub mod process;
 pub mod tap;
 pub mod time;
 pub mod xdp;
+pub mod xdp_support;
 
 use std::io;
 

@@ -28,6 +28,14 @@ pub fn context_switches() -> io::Result<ContextSwitches> {
     Ok(ContextSwitches { voluntary: usage.ru_nvcsw as u64, involuntary: usage.ru_nivcsw as u64 })
 }
 
+/// The calling thread's number, by which `/proc/PID/task` and `taskset` know it. Never fails.
+#[must_use]
+pub fn thread_id() -> u32 {
+    // SAFETY: no arguments, no memory, cannot fail.
+    let number = unsafe { libc::gettid() };
+    number as u32
+}
+
 /// Lets another thread that is ready have the CPU (`sched_yield(2)`); returns at once if there is none.
 pub fn yield_now() {
     // SAFETY: no arguments, no memory; on Linux the call cannot fail.
@@ -44,6 +52,16 @@ pub fn effective_uid() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_is_known_by_its_number() {
+        let number = std::thread::spawn(|| {
+            let own = thread_id();
+            assert!(std::path::Path::new(&format!("/proc/self/task/{own}")).is_dir());
+            own
+        });
+        assert_ne!(number.join().unwrap(), thread_id());
+    }
 
     #[test]
     fn sleeping_is_a_voluntary_switch() {

@@ -17,6 +17,7 @@ use crate::CACHE_LINE;
 use crate::pages::{MapError, Mapping, PagePolicy, PageSize};
 use crate::pool::{FramePool, PoolShape};
 use crate::ring::{self, Consumer, Producer};
+use crate::slots::{self, SlotClass, Slots};
 
 /// Pools start at and are padded to base pages, so that a kernel or a NIC can be given one.
 const POOL_ALIGN: usize = PageSize::Base4K.bytes();
@@ -55,6 +56,14 @@ fn stack_bytes(shape: &PoolShape) -> usize {
 pub fn ring_bytes<T>(capacity: usize) -> usize {
     let layout = ring::layout::<T>(capacity).ok();
     layout.and_then(|(layout, _)| bytes_with_alignment(layout.size(), layout.align())).unwrap_or(usize::MAX)
+}
+
+/// The bytes [`Arena::carve_slots`] needs; `usize::MAX` when they exceed what slots can take.
+#[must_use]
+pub fn slots_bytes(classes: &[SlotClass]) -> usize {
+    let queue = carve_bytes::<u32>(slots::queue_places(classes));
+    let bytes = slots::storage_bytes(classes).and_then(|bytes| bytes.checked_add(queue));
+    bytes.unwrap_or(usize::MAX)
 }
 
 /// Why an arena could not be reserved or carved.
@@ -228,6 +237,33 @@ impl Arena {
         // SAFETY: the capacity was checked; the block was taken just now with the ring's layout from
         // the mapping that `memory` keeps, and nobody else has it.
         Ok(unsafe { ring::ends(at, capacity, 0, memory) })
+    }
+
+    /// Carves slots for tasks, of up to 255 classes, all of them free.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Shape`] when no slots can have these classes, [`ArenaError::Full`] with the numbers;
+    /// nothing is carved.
+    pub fn carve_slots(&mut self, what: &'static str, classes: &[SlotClass]) -> Result<Slots, ArenaError> {
+        let shape = |fault: String| ArenaError::Shape { what, fault };
+        let Some(bytes) = slots::storage_bytes(classes).filter(|_| classes.len() <= 255) else {
+            return Err(shape(format!("at most 255 classes, {} bytes in all", slots::MOST_BYTES)));
+        };
+        let (needed, total, left) = (slots_bytes(classes), self.mapping.len(), self.left());
+        if needed > left {
+            return Err(ArenaError::Full { what, needed, left, total });
+        }
+        let Some((inbox, instance)) = slots::Storage::number(bytes) else {
+            return Err(shape(
+                "this process has had as many instances of slots as wakers can tell apart".to_owned(),
+            ));
+        };
+        let places = slots::queue_places(classes);
+        let base = self.take(what, bytes, CACHE_LINE)?;
+        let queue = self.take(what, places * size_of::<u32>(), CACHE_LINE)?;
+        let (classes, memory) = (classes.to_vec(), self.mapping.clone());
+        Ok(Slots::new(slots::Storage { classes, slots: base, bytes, queue, places, memory, inbox, instance }))
     }
 
     /// Ends the carving and tells what was carved. What is left stays unused.

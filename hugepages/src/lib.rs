@@ -12,8 +12,9 @@
 //! 6. [`frame`]: the owning handle of one packet buffer.
 //! 7. [`pool`]: where frames are acquired and go home to.
 //! 8. [`ring`]: one producer, one consumer, bursts.
-//! 9. [`arena`]: one mapping carved into slices, pools and rings.
-//! 10. [`umem`]: frames lent to the kernel through an AF_XDP socket.
+//! 9. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
+//! 10. [`arena`]: one mapping carved into slices, pools, rings and slots.
+//! 11. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
@@ -25,6 +26,7 @@ pub mod pool;
 pub mod prefetch;
 pub mod primitive;
 pub mod ring;
+pub mod slots;
 #[cfg(not(loom))]
 pub mod umem;
 

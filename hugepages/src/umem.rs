@@ -63,6 +63,12 @@ impl Umem {
         self.shape.region().len()
     }
 
+    /// Bytes of a packet that a frame takes behind the kernel's headroom.
+    #[must_use]
+    pub fn frame_room(&self) -> u32 {
+        self.shape.chunk() * self.shape.chunks() - HEAD_BYTES as u32 - u32::from(ffi::xdp::KERNEL_HEADROOM)
+    }
+
     /// Chunks of a frame.
     #[must_use]
     pub fn chunks(&self) -> u32 {

@@ -119,3 +119,34 @@ fn abandoned_and_then_empty_means_that_everything_was_seen() {
         assert_eq!(alive.load(Ordering::Relaxed), 0);
     });
 }
+
+#[test]
+fn no_wake_from_elsewhere_is_lost() {
+    model(|| {
+        let inbox = Arc::new(hugepages::slots::Inbox::new(130));
+        let said = Arc::new(AtomicUsize::new(0));
+        let raisers = [1u32, 128].map(|number| {
+            let (inbox, said) = (inbox.clone(), said.clone());
+            thread::spawn(move || {
+                said.fetch_add(number as usize, Ordering::Relaxed);
+                inbox.raise(number);
+            })
+        });
+        let taken = std::cell::Cell::new(0);
+        let take = || {
+            inbox.take(|number| {
+                taken.set(taken.get() + number);
+                // What happened before the wake is seen with it.
+                assert!(said.load(Ordering::Relaxed) >= number as usize);
+            })
+        };
+        // At any moment of their raising, and once more when they are done.
+        take();
+        for raiser in raisers {
+            raiser.join().unwrap();
+        }
+        take();
+        assert_eq!(taken.get(), 129);
+        inbox.take(|number| panic!("{number} twice"));
+    });
+}

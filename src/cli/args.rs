@@ -16,6 +16,12 @@ Exit codes:
   2  done, but an input file was damaged: all before the damage was read
   3  done, but less came of it than was asked for";
 
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing that matters
+  1  could not look
+  3  findings that matter: faults or warnings";
+
 const EXAMPLES: &str = "\
 Examples:
   mnvkd run --for 10s
@@ -41,6 +47,18 @@ Examples:
   mnvkd hugepages                          what there is, and who holds it
   sudo mnvkd hugepages reserve 2M 512      1 GiB in pages of 2 MiB
   sudo mnvkd hugepages release 2M --node 0";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  mnvkd doctor                     this machine, for a dataplane in general
+  mnvkd doctor mnvkd.toml          for the cores, memory and devices of a configuration
+  mnvkd doctor --cores 2,3         for polling cores on these CPUs
+  sudo mnvkd doctor mnvkd.toml --fix
+  mnvkd doctor --json | jq '.findings[] | select(.level != \"well\")'
+
+What --fix does can be taken back by one command, which it prints: huge pages reserved, transparent pages,
+governors, interrupts moved, the kernel's clock, the BPF compiler, offloads of the configuration's devices.
+Boot parameters, services, queues and other people's threads are left to you; their commands are printed.";
 
 /// A kernel-bypass dataplane: polling cores, registered applications, deterministic replay of captures.
 #[derive(Debug, Parser)]
@@ -70,6 +88,9 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Print a configuration
     Config(ConfigArgs),
+    /// Examine the machine: what keeps it from carrying a dataplane well, why it matters, what mends it
+    #[command(after_help = format!("{DOCTOR_EXAMPLES}\n\n{DOCTOR_EXIT_CODES}"))]
+    Doctor(DoctorArgs),
     /// Show the machine's huge pages and who holds them; reserve or release some
     #[command(after_help = format!("{HUGEPAGES_EXAMPLES}\n\n{EXIT_CODES}"))]
     Hugepages(HugepagesArgs),
@@ -149,6 +170,20 @@ pub(super) struct CheckArgs {
     /// Configuration file; the embedded one unless given
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) changes: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Configuration file: its cores, memory, devices and privileges are what the machine is examined for
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(super) config: Option<PathBuf>,
+
+    /// Mend what can be taken back by one command, and print that command (needs root)
+    #[arg(long)]
+    pub(super) fix: bool,
 
     #[command(flatten)]
     pub(super) changes: ChangeArgs,

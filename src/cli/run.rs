@@ -12,7 +12,7 @@ use crate::reduce::text::render;
 /// Runs a configuration to its end.
 pub(super) fn run(daemon: &Daemon, args: &RunArgs, output: &Output) -> anyhow::Result<u8> {
     let config = source::load(daemon, args.config.as_deref(), &args.changes)?;
-    let options = RunOptions { for_ns: args.for_ns, progress: shows_progress(output) };
+    let options = RunOptions { for_ns: args.for_ns, progress: shows_progress(output), announce: true };
     let report = daemon.execute_run(config, &options)?;
     hand_out(&report, output)
 }

@@ -9,7 +9,7 @@ use crate::config::{Config, DEFAULT, Override};
 use crate::daemon::Daemon;
 
 /// What the embedded configuration is called in messages.
-const EMBEDDED: &str = "(embedded configuration)";
+pub(super) const EMBEDDED: &str = "(embedded configuration)";
 
 /// Reads and checks a configuration file, or the embedded one.
 pub(super) fn load(daemon: &Daemon, file: Option<&Path>, changes: &ChangeArgs) -> anyhow::Result<Config> {

@@ -5,12 +5,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::check::{Check, TOML_LARGEST, Value, take};
 use super::cores::{self, Cores};
+use super::privileges::PrivilegePolicy;
 use super::size::{format_bytes, parse_bytes};
 use crate::packet::BurstSize;
 use crate::worker::IdlePolicy;
 
 /// Keys of `[dataplane]`.
-pub const DATAPLANE_KEYS: [&str; 7] = ["cores", "arena", "pages", "idle", "burst", "seed", "frames"];
+pub const DATAPLANE_KEYS: [&str; 8] =
+    ["cores", "arena", "pages", "idle", "burst", "seed", "frames", "privileges"];
 
 /// What holds for every core.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,8 @@ pub struct Dataplane {
     pub seed: u64,
     /// Frames of each core; `None` is as many as are useful and fit.
     pub frames: Option<u32>,
+    /// What becomes of the process's privileges once ports are open.
+    pub privileges: PrivilegePolicy,
 }
 
 impl Default for Dataplane {
@@ -41,6 +45,7 @@ impl Default for Dataplane {
             burst: BurstSize::default(),
             seed: 1,
             frames: None,
+            privileges: PrivilegePolicy::default(),
         }
     }
 }
@@ -60,6 +65,7 @@ impl Dataplane {
         put("pages", self.pages.to_string().into());
         put("burst", (self.burst.get() as i64).into());
         put("seed", (self.seed as i64).into());
+        put("privileges", self.privileges.to_string().into());
         if let Some(idle) = self.idle {
             put("idle", idle.to_string().into());
         }
@@ -94,6 +100,10 @@ pub(super) fn read(check: &mut Check<'_>, mut table: DeTable<'_>, online: Option
     }
     let frames = key("frames").and_then(|value| check.integer("frames", 1..=u64::from(u32::MAX), &value));
     read.frames = frames.and_then(|frames| u32::try_from(frames).ok());
+    if let Some(policy) = take(&mut table, "privileges").and_then(|value| parsed(check, "privileges", &value))
+    {
+        read.privileges = policy;
+    }
     check.unknown_keys(&table, "[dataplane]", &DATAPLANE_KEYS);
     read
 }

@@ -5,7 +5,7 @@
 //! 1. `place`: where something is written, and the picture of it.
 //! 2. `overrides`: `--set` and its like, laid over the file.
 //! 3. `check`: values of the right kind, and every fault found on the way.
-//! 4. `dataplane` and `cores`, `ports`, `pipelines`, `apps`: the four parts.
+//! 4. `dataplane` with `cores` and `privileges`, `ports`, `pipelines`, `apps`: the four parts.
 //! 5. `part`: what a driver or an application reads by its own type; `ignored`: what that type passes over.
 //! 6. `effective`: all of it as it holds, with the defaults filled in; `keys`: what can be said at all.
 //!
@@ -26,6 +26,7 @@ mod part;
 mod pipelines;
 mod place;
 mod ports;
+mod privileges;
 mod size;
 
 use toml::de::DeTable;
@@ -39,6 +40,7 @@ pub use overrides::Override;
 pub use pipelines::PipelineConfig;
 pub use place::Place;
 pub use ports::PortConfig;
+pub use privileges::PrivilegePolicy;
 pub use size::{format_bytes, parse_bytes};
 
 use check::{Check, take};

@@ -54,6 +54,11 @@ pub(super) fn report(
                 core: result.core.index(),
                 packets: result.processed,
                 cpu: plan.wiring.cores[result.core.index()].cpu,
+                preempted: result.preemption.map(|preemption| preemption.times),
+                waited_seconds: result
+                    .preemption
+                    .and_then(|preemption| preemption.waited_ns)
+                    .map(|ns| ns as f64 / 1e9),
                 regimes: REGIME_NAMES.into_iter().zip(result.meter.shares()).collect(),
             })
             .collect(),

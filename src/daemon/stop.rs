@@ -40,7 +40,12 @@ impl Runs {
             return Ok(());
         }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let watcher = move || signals.forever().for_each(|signal| runs().take(signal));
+        let watcher = move || {
+            // It needs no privileges, and runs keep none for it. A kernel that does not let go of them says so
+            // where it matters: to threads that poll.
+            let _ = super::privileges::give_up_all();
+            signals.forever().for_each(|signal| runs().take(signal));
+        };
         thread::Builder::new().name("mnvkd-signals".to_owned()).spawn(watcher)?;
         // A limit on the size of files is a write that fails, and is reported; by default it would end the process.
         flag::register(SIGXFSZ, Arc::default())?;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::privileges::Privileges;
 use crate::clock;
 use crate::topology::Built;
 
@@ -24,10 +25,11 @@ impl Watch {
 
     /// Asks every port, when it is time; what they say goes to stderr and into the report's notes.
     #[inline]
-    pub(super) fn tick(&mut self, built: &mut Built) {
+    pub(super) fn tick(&mut self, built: &mut Built, privileges: &Privileges) {
         let now_ns = clock::monotonic_ns();
         if now_ns >= self.next_ns {
             self.next_ns = now_ns + EVERY_NS;
+            let _raised = privileges.raise_for_ports();
             self.look(built);
         }
     }

@@ -101,6 +101,18 @@ impl Packet {
         self.frame.set_tag(self.frame.tag() | tag::PARTIAL);
     }
 
+    /// Makes it `bytes` long, here and on the wire; `false`, and nothing changed, where its frame has no room for
+    /// that. Bytes that come in at the end hold what was there before.
+    #[inline]
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let Ok(bytes) = u32::try_from(bytes) else { return false };
+        let fits = self.frame.set_len(bytes).is_ok();
+        if fits {
+            self.set_wire_len(bytes);
+        }
+        fits
+    }
+
     /// Where the checksum is that is left to the network card (see [`Packet::set_checksum_partial_at`]); `None` where
     /// there is none or its place is not known.
     #[inline]

@@ -49,6 +49,11 @@ pub trait Application: Sized + Send + 'static {
     /// One line for `mnvkd apps`.
     const ABOUT: &'static str = "";
 
+    /// The same, with this configuration.
+    fn decides(_config: &Self::Config) -> bool {
+        Self::DECIDES
+    }
+
     /// Bytes it will carve from its core's arena with this configuration.
     fn arena_bytes(_config: &Self::Config) -> usize {
         0

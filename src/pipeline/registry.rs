@@ -32,6 +32,7 @@ pub(crate) trait AnyTally: Send {
 pub(crate) trait Configured: Send + Sync {
     fn arena_bytes(&self) -> usize;
     fn writes(&self) -> Option<PathBuf>;
+    fn decides(&self) -> bool;
     fn build(&self, build: &mut Build<'_>) -> anyhow::Result<Box<dyn Stage>>;
     fn empty_tally(&self) -> Box<dyn AnyTally>;
     fn finish(&self, tally: &dyn AnyTally) -> anyhow::Result<Vec<String>>;
@@ -52,7 +53,7 @@ pub struct Entry {
     pub key: PartitionKey,
     /// What it reads of packets.
     pub reads: Reads,
-    /// Does every packet get a verdict from it?
+    /// Does every packet get a verdict from it, whatever its configuration?
     pub decides: bool,
     pub(crate) defaults: fn() -> String,
     pub(crate) configure: Configure,
@@ -113,6 +114,10 @@ impl<A: Application> Configured for Typed<A> {
 
     fn writes(&self) -> Option<PathBuf> {
         A::writes(&self.config)
+    }
+
+    fn decides(&self) -> bool {
+        A::decides(&self.config)
     }
 
     fn build(&self, build: &mut Build<'_>) -> anyhow::Result<Box<dyn Stage>> {

@@ -12,11 +12,14 @@ pub mod driver;
 mod exchange;
 pub mod generator;
 pub mod null;
+mod privilege;
 mod swallow;
 pub mod tap;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use privilege::{Capability, Privilege, bpf_capability};
 
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId, Reason, Reasons};
@@ -298,6 +301,13 @@ pub trait Port: Send {
     /// Bytes it needs beside the cores' arenas (preloaded captures), for the budget.
     fn memory(&self) -> u64 {
         0
+    }
+
+    /// The capabilities it needs, each with what for; they are checked before anything is opened. Afterwards
+    /// queues are polled without any, whatever they are called for; [`Port::watch`] and the port's end have
+    /// those that are needed again.
+    fn privileges(&self) -> Vec<Privilege> {
+        Vec::new()
     }
 
     /// One line for people: the file, the device, the traffic.

@@ -105,6 +105,11 @@ pub struct CoreReport {
     pub packets: u64,
     /// CPU it was pinned to; null where it was not.
     pub cpu: Option<usize>,
+    /// How often its thread was taken off the CPU while it could have gone on; null for a simulated core.
+    pub preempted: Option<u64>,
+    /// Seconds it could have run but others had the CPU; null for a simulated core, and where the kernel does
+    /// not count them.
+    pub waited_seconds: Option<f64>,
     /// Share of its time by regime, adding up to 1.
     pub regimes: BTreeMap<&'static str, f64>,
 }

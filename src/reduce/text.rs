@@ -118,6 +118,9 @@ fn cores(report: &Report) -> String {
     let mut heads = vec!["core", "cpu", "packets", "<time"];
     let named: Vec<String> = order.iter().map(|index| format!("{} %", REGIME_NAMES[*index])).collect();
     heads.extend(named.iter().map(String::as_str));
+    // Nobody takes a simulated core's CPU from it.
+    let threads = report.per_core.iter().any(|core| core.preempted.is_some());
+    heads.extend(if threads { &["preempted", "waited"][..] } else { &[] });
     let mut table = Table::new(&heads);
     for core in &report.per_core {
         let shares: [f64; REGIMES] =
@@ -125,7 +128,9 @@ fn cores(report: &Report) -> String {
         let cpu = core.cpu.map_or("-".to_owned(), |cpu| cpu.to_string());
         let percents = order.iter().map(|index| percent(shares[*index]));
         let first = [core.core.to_string(), cpu, thousands(core.packets), bar(&shares, BAR)];
-        table.row(first.into_iter().chain(percents));
+        let or_nothing = |text: Option<String>| text.unwrap_or("-".to_owned());
+        let lost = [core.preempted.map(thousands), core.waited_seconds.map(seconds)].map(or_nothing);
+        table.row(first.into_iter().chain(percents).chain(lost.into_iter().filter(|_| threads)));
     }
     if table.is_empty() { String::new() } else { format!("{}  {LEGEND}\n", table.lines(2)) }
 }

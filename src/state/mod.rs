@@ -1,3 +1,4 @@
 //! Containers whose memory is carved from a core's arena: fixed in size, never allocating.
 
 pub mod flow_table;
+pub mod timer_wheel;

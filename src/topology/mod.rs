@@ -12,4 +12,5 @@ mod wiring;
 pub use budget::{Budget, bytes};
 pub use build::{Built, RunKind, build};
 pub use plan::Plan;
+pub(crate) use plan::core_seats;
 pub use wiring::{CoreSeat, PipelineSeat, PortSeat, Wiring};

@@ -63,6 +63,7 @@ impl Plan {
             burst: data.burst,
             seed: data.seed,
             frames: data.frames,
+            privileges: data.privileges,
             notes,
         };
         wire_pipelines(&mut wiring, &config, registry)?;
@@ -141,6 +142,14 @@ fn check_drop_records(ports: &[PortSeat]) -> anyhow::Result<()> {
 
 /// How the note begins that says there are more cores than CPUs.
 const MORE_CORES: &str = "more cores than CPUs";
+
+/// The CPUs a configuration's cores will sit on.
+///
+/// # Errors
+/// Cores that cannot be had.
+pub(crate) fn core_seats(config: &Config) -> anyhow::Result<Vec<CoreSeat>> {
+    seats(config, &mut Vec::new()).map(|(seats, _)| seats)
+}
 
 /// The CPUs of the cores, and what they do when idle.
 fn seats(config: &Config, notes: &mut Vec<String>) -> anyhow::Result<(Vec<CoreSeat>, IdlePolicy)> {

@@ -38,6 +38,7 @@ pub fn drivers() -> Drivers {
 pub fn applications() -> Registry {
     let mut registry = Registry::default();
     registry.register::<apps::Drop>("drop");
+    registry.register::<apps::Echo>("echo");
     registry.register::<apps::FlowMeter>("flow-meter");
     registry.register::<apps::Forward>("forward");
     registry.register::<apps::MacSwap>("mac-swap");

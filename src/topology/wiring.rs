@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hugepages::PagePolicy;
 
+use crate::config::PrivilegePolicy;
 use crate::packet::layers::LinkClass;
 use crate::packet::{BurstSize, PortId};
 use crate::pipeline::registry::Configured;
@@ -69,6 +70,8 @@ pub struct Wiring {
     pub seed: u64,
     /// Frames a core, where configured.
     pub frames: Option<u32>,
+    /// What becomes of privileges once ports are open.
+    pub privileges: PrivilegePolicy,
     /// Findings so far.
     pub notes: Vec<String>,
 }
@@ -118,8 +121,8 @@ impl Wiring {
         } else {
             Steering::Spread(by_flow, self.buckets()?)
         };
-        if let Some((last, _)) = stages.last()
-            && !last.decides
+        if let Some((last, configured)) = stages.last()
+            && !configured.decides()
         {
             self.notes.push(format!(
                 "pipeline {name:?}: its last stage {:?} may leave packets undecided; they are dropped as no-verdict \

@@ -66,6 +66,27 @@ pub struct Worker {
     pub(crate) published: Arc<Published>,
 }
 
+/// How much of its CPU a core had to leave to others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preemption {
+    /// How often its thread was taken off the CPU while it could have gone on.
+    pub times: u64,
+    /// How long it could have run but did not, nanoseconds; `None` where the kernel does not count that.
+    pub waited_ns: Option<u64>,
+}
+
+impl Preemption {
+    /// What came on top of what was lost before.
+    #[must_use]
+    pub fn since(self, before: Preemption) -> Preemption {
+        let waited = self.waited_ns.zip(before.waited_ns);
+        Preemption {
+            times: self.times.saturating_sub(before.times),
+            waited_ns: waited.map(|(now, before)| now.saturating_sub(before)),
+        }
+    }
+}
+
 /// What a core has to say at the end.
 pub struct CoreResult {
     /// Which.
@@ -92,4 +113,6 @@ pub struct CoreResult {
     pub errors: Vec<String>,
     /// An application panicked here.
     pub panicked: bool,
+    /// What others took of its CPU, where it had a thread of its own and the kernel tells.
+    pub preemption: Option<Preemption>,
 }

@@ -1,6 +1,6 @@
 //! What a polling core and the control thread tell each other: counters one way, the phase the other.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
@@ -76,6 +76,8 @@ pub struct Published {
     pub ended: AtomicBool,
     /// The phase this core has carried out.
     pub done: AtomicU8,
+    /// The kernel's number of the core's thread; 0 before it has started, and for a simulated core.
+    pub thread: AtomicU32,
     /// The core's thread has left its loop, in order or not.
     pub gone: AtomicBool,
 }

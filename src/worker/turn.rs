@@ -297,6 +297,7 @@ impl Worker {
             books: ledger.books,
             errors,
             panicked: self.poisoned,
+            preemption: None,
         }
     }
 }

@@ -143,7 +143,7 @@ impl Setup {
                 }
                 How::RunFor(ms) => {
                     let for_ns = Some(ms * 1_000_000);
-                    setup.daemon.execute_run(config, &RunOptions { for_ns, progress: false })
+                    setup.daemon.execute_run(config, &RunOptions { for_ns, ..RunOptions::default() })
                 }
             };
             let _ = done.send(());

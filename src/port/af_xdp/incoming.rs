@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use hugepages::Frame;
-use hugepages::umem::{self, Receiver};
+use hugepages::umem::{Receiver, Taken};
 
-use super::counts::add;
-use super::shared::Shared;
-use super::slot::Parcel;
+use super::counts::{Counts, add};
+use super::shared::{Receiving, Shared};
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
 use crate::port::{Gate, Moved, Receive, Supply};
@@ -21,91 +20,98 @@ const AHEAD: u32 = 4;
 /// A receive queue.
 pub(super) struct Incoming {
     port: PortId,
-    half: Option<Box<Receiver>>,
     shared: Arc<Shared>,
     /// Frames kept with the kernel.
     target: usize,
     /// The kernel polls the device only when we call.
     busy_poll: bool,
-    /// The first parts of a packet whose last is not here yet.
-    partial: Option<Frame>,
-    /// The packet that goes on was longer than a frame.
-    skipping: bool,
+    closed: bool,
 }
 
 impl Incoming {
-    pub(super) fn new(
-        port: PortId,
-        half: Box<Receiver>,
-        shared: Arc<Shared>,
-        target: usize,
-        busy_poll: bool,
-    ) -> Incoming {
-        Incoming { port, half: Some(half), shared, target, busy_poll, partial: None, skipping: false }
+    pub(super) fn new(port: PortId, shared: Arc<Shared>, target: usize, busy_poll: bool) -> Incoming {
+        Incoming { port, shared, target, busy_poll, closed: false }
     }
 
-    /// Posts frames until the kernel has its share of them, in rows.
+    /// Takes packets from the ring, refills the fill ring, calls the kernel where it waits for it.
     #[inline]
-    fn refill(half: &mut Receiver, target: usize, frames: &mut Frames) {
-        let wanted = target.saturating_sub(half.posted());
-        if wanted >= POST.min(target) {
+    fn poll(
+        &self,
+        receiving: &mut Receiving,
+        frames: &mut Frames,
+        into: &mut Packets,
+        limit: usize,
+        now_ns: u64,
+    ) -> Moved {
+        let mut moved = Moved::default();
+        let Receiving { half: Some(half), partial, skipping, .. } = receiving else { return moved };
+        let mut taken_any = false;
+        while (moved.packets as usize) < limit
+            && let Some(taken) = half.take()
+        {
+            taken_any = true;
+            half.prefetch(AHEAD);
+            let frame = match taken {
+                Ok(Taken { frame, continues: false }) if partial.is_none() && !*skipping => frame,
+                Ok(part) => match gather(partial, skipping, part, frames, &self.shared.counts) {
+                    Some(whole) => whole,
+                    None => continue,
+                },
+                Err(_) => {
+                    add(&self.shared.counts.broken, 1);
+                    continue;
+                }
+            };
+            moved.packets += 1;
+            moved.bytes += frame.len() as u64;
+            into.push(Packet::new(frame, self.port, LinkClass::Ethernet, now_ns));
+        }
+        if taken_any {
+            half.release();
+        }
+        let wanted = self.target.saturating_sub(half.posted());
+        if wanted >= POST.min(self.target) {
             post(half, wanted, frames);
         }
-    }
-
-    /// The control thread wants the half, or has something for us.
-    #[cold]
-    fn change_hands(&mut self, frames: &mut Frames) {
-        let slot = &self.shared.receive;
-        if let Some(parcel) = slot.resume() {
-            self.half = parcel.half;
-            frames.release_each(parcel.frames);
-        } else if slot.is_wanted()
-            && let Some(half) = self.half.take_if(|half| half.available() == 0)
-        {
-            let frames = self.partial.take().into_iter().collect();
-            self.skipping = false;
-            slot.give(Parcel { half: Some(half), frames });
+        if half.needs_wakeup() || (self.busy_poll && !taken_any) {
+            // What keeps it from being polled (the device is down, or gone) is seen and told by the control thread.
+            let _ = half.socket().wake_receive();
         }
+        moved
     }
+}
 
-    /// A packet in several frames: what came is put behind what was there.
-    #[cold]
-    fn gather(&mut self, frame: Frame, continues: bool, frames: &mut Frames) -> Option<Frame> {
-        if self.skipping {
+/// A packet in several frames: what came is put behind what was there; the whole, once it is here.
+#[cold]
+fn gather(
+    partial: &mut Option<Frame>,
+    skipping: &mut bool,
+    part: Taken,
+    frames: &mut Frames,
+    counts: &Counts,
+) -> Option<Frame> {
+    let Taken { frame, continues } = part;
+    if *skipping {
+        frames.release(frame);
+    } else if let Some(mut first) = partial.take() {
+        let (before, more) = (first.len(), frame.len());
+        if first.set_len((before + more) as u32).is_ok() {
+            first.bytes_mut()[before..].copy_from_slice(frame.bytes());
             frames.release(frame);
-        } else if let Some(mut first) = self.partial.take() {
-            let (before, more) = (first.len(), frame.len());
-            if first.set_len((before + more) as u32).is_ok() {
-                first.bytes_mut()[before..].copy_from_slice(frame.bytes());
-                frames.release(frame);
-                self.partial = Some(first);
-            } else {
-                frames.release_each([first, frame]);
-                self.skipping = true;
-                add(&self.shared.counts.oversize, 1);
-            }
+            *partial = Some(first);
         } else {
-            self.partial = Some(frame);
+            frames.release_each([first, frame]);
+            *skipping = true;
+            add(&counts.oversize, 1);
         }
-        if continues {
-            return None;
-        }
-        self.skipping = false;
-        self.partial.take()
+    } else {
+        *partial = Some(frame);
     }
-
-    /// Counts what the ring still holds, frames given back.
-    fn empty(&mut self, half: &mut Receiver, frames: &mut Frames) {
-        let mut left = 0;
-        while let Some(taken) = half.take() {
-            let Ok(taken) = taken else { continue };
-            left += u64::from(!taken.continues);
-            frames.release(taken.frame);
-        }
-        half.release();
-        add(&self.shared.counts.left_in_ring, left);
+    if continues {
+        return None;
     }
+    *skipping = false;
+    partial.take()
 }
 
 /// Posts up to `wanted` frames.
@@ -139,40 +145,12 @@ impl Receive for Incoming {
         now_ns: u64,
         _gate: Gate,
     ) -> Moved {
-        if !self.shared.receive.is_quiet() {
-            self.change_hands(frames);
+        let Some(mut receiving) = self.shared.receiving.take() else { return Moved::default() };
+        if !receiving.spare.is_empty() {
+            frames.release_each(receiving.spare.drain(..));
         }
-        let mut moved = Moved::default();
-        let Some(mut half) = self.half.take() else { return moved };
-        let port = self.port;
-        let mut taken_any = false;
-        while (moved.packets as usize) < limit
-            && let Some(taken) = half.take()
-        {
-            taken_any = true;
-            let Ok(taken) = taken else {
-                add(&self.shared.counts.broken, 1);
-                continue;
-            };
-            half.prefetch(AHEAD);
-            let mut frame = taken.frame;
-            if taken.continues || self.partial.is_some() || self.skipping {
-                let Some(whole) = self.gather(frame, taken.continues, frames) else { continue };
-                frame = whole;
-            }
-            moved.packets += 1;
-            moved.bytes += frame.len() as u64;
-            into.push(Packet::new(frame, port, LinkClass::Ethernet, now_ns));
-        }
-        if taken_any {
-            half.release();
-        }
-        Incoming::refill(&mut half, self.target, frames);
-        if half.needs_wakeup() || (self.busy_poll && !taken_any) {
-            // What keeps it from being polled (the device is down, or gone) is seen and told by the control thread.
-            let _ = half.socket().wake_receive();
-        }
-        self.half = Some(half);
+        let moved = self.poll(&mut receiving, frames, into, limit, now_ns);
+        self.shared.receiving.store(Some(receiving));
         moved
     }
 
@@ -182,21 +160,15 @@ impl Receive for Incoming {
 
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
         self.shared.unplug();
-        let parcel = self.shared.receive.clear();
-        frames.release_each(parcel.frames);
-        frames.release_each(self.partial.take());
-        let Some(mut half) = self.half.take().or(parcel.half) else { return Ok(()) };
-        self.empty(&mut half, frames);
-        if let Ok(last) = half.socket().statistics() {
-            self.shared.counts.add_socket(&last);
-        }
-        // Where the sending half still lives, its end is the socket's.
-        match umem::close(Some(*half), None, |frame| frames.release(frame)) {
-            Ok(()) => Ok(()),
-            Err(unclosed) => {
-                self.shared.parked.store(unclosed.receiver.map(Box::new));
-                Ok(())
-            }
+        self.closed = true;
+        if self.shared.leave() { self.shared.close(frames) } else { Ok(()) }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.shared.leave();
         }
     }
 }

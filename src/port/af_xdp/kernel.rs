@@ -2,6 +2,7 @@
 //! Packets do not pass here; once both halves are there, nothing calls through this trait but the control thread.
 
 use std::io;
+use std::sync::Arc;
 
 use ffi::bpf::{Hook, Link, LoadError, Program, SocketMap};
 use ffi::device::{Device, Links};
@@ -20,7 +21,7 @@ pub(super) trait Kernel: Send {
     /// An attached program; detached when it goes.
     type Link: Send;
     /// The map of sockets by queue.
-    type Map: Send;
+    type Map: Send + Sync;
 
     /// The device of this name.
     fn device(&self, name: &str) -> io::Result<Option<Device>>;
@@ -47,8 +48,8 @@ pub(super) trait Kernel: Send {
     fn is_zero_copy(&self, halves: &Self::Halves) -> io::Result<bool>;
     /// Puts it into the map.
     fn put(&self, map: &Self::Map, queue: u32, halves: &Self::Halves) -> io::Result<()>;
-    /// Takes what is there out of the map.
-    fn remove(&self, map: &Self::Map, queue: u32) -> io::Result<()>;
+    /// What takes the socket of a queue out of the map.
+    fn unplug(&self, map: &Arc<Self::Map>, queue: u32) -> Box<dyn Fn() + Send>;
     /// Waits a little before something is tried again.
     fn pause(&self);
 }
@@ -116,8 +117,10 @@ impl Kernel for Linux {
         map.put(queue, halves.0.socket())
     }
 
-    fn remove(&self, map: &SocketMap, queue: u32) -> io::Result<()> {
-        map.remove(queue)
+    fn unplug(&self, map: &Arc<SocketMap>, queue: u32) -> Box<dyn Fn() + Send> {
+        let map = map.clone();
+        // Where it is not in the map any more, the device took it out by going away.
+        Box::new(move || drop(map.remove(queue)))
     }
 
     fn pause(&self) {

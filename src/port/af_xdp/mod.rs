@@ -26,9 +26,12 @@
 //! - `meaning`: what an errno means here, and what to do
 //! - `open`: queues are opened and filled
 //! - `incoming`, `outgoing`: the halves of a queue on their core
-//! - `shared`, `slot`, `counts`: what they have in common with the control thread
+//! - `shared`, `counts`: what they have in common with the control thread
+//! - `busy_poll`: polling the device by our own calls
+//! - `watch`: what happens to the device while packets move
 //! - `losses`: what the kernel lost
 
+mod busy_poll;
 mod config;
 mod counts;
 mod incoming;
@@ -40,7 +43,7 @@ mod open;
 mod outgoing;
 mod program;
 mod shared;
-mod slot;
+mod watch;
 
 use anyhow::Context as _;
 use ffi::device::Device;
@@ -158,6 +161,10 @@ impl Port for AfXdp {
 
     fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         self.inner.open(opening)
+    }
+
+    fn watch(&mut self) -> Vec<String> {
+        self.inner.watch()
     }
 
     fn losses(&self) -> Losses {

@@ -7,19 +7,23 @@ use std::sync::atomic::Ordering;
 use anyhow::Context as _;
 use ffi::device::{Device, Statistics};
 use ffi::errno;
-use ffi::xdp::RingSizes;
+use ffi::xdp::{BusyPoll, RingSizes};
 use hugepages::umem::{self, Umem};
 
+use super::busy_poll::Deferred;
 use super::incoming::{Incoming, post};
 use super::kernel::{Halves, Kernel};
 use super::ladder::{Lender, Refused, Rung, Stood, Wanted, climb};
 use super::outgoing::Outgoing;
 use super::shared::Shared;
+use super::watch::Seen;
 use super::{HEADER_AND_TAGS, On};
 use crate::port::{Opening, Queue};
 
 /// Bytes of an Ethernet header and the one VLAN tag that devices allow beyond their MTU (`is_skb_forwardable`).
-const HEADER_AND_TAG: u32 = 14 + 4;
+pub(super) const HEADER_AND_TAG: u32 = 14 + 4;
+/// What turns busy polling on: microseconds a call that waits would poll for; ours never wait.
+const BUSY_POLL_US: u32 = 20;
 /// Frames a queue that only transmits keeps in its fill ring: some drivers want it filled.
 const IDLE_FILL: usize = 64;
 
@@ -29,14 +33,24 @@ pub(super) struct Opened<K: Kernel> {
     pub(super) rung: Rung,
     /// By the port's queue number.
     pub(super) queues: Vec<QueueState>,
-    /// The device's counters when it was opened.
-    pub(super) before: Statistics,
+    /// May packets lie in several chunks?
+    pub(super) fragments: bool,
     /// Does it receive?
     pub(super) receives: bool,
     /// What is to be said of it.
     pub(super) notes: Vec<String>,
-    /// The program's attachment, and the map it holds; gone while the device is.
-    pub(super) link: Option<(Arc<K::Map>, K::Link)>,
+    /// The program's attachment; `None` while there is no device.
+    pub(super) link: Option<K::Link>,
+    /// Its interrupts, put off while we poll it.
+    pub(super) deferred: Option<Deferred>,
+    /// The device as it was when last looked at.
+    pub(super) seen: Seen,
+    /// Its counters when it was opened.
+    pub(super) before: Statistics,
+    /// What it had counted since when last looked at.
+    pub(super) last: Statistics,
+    /// Counters of devices that went away, from when each was opened.
+    pub(super) gone: Statistics,
 }
 
 /// What the control thread keeps of a queue.
@@ -54,12 +68,12 @@ pub(super) struct QueueState {
 /// Lends frames of the cores' pools.
 struct FromPools<'a, 'b> {
     opening: &'a mut Opening<'b>,
-    targets: &'a [usize],
+    target: usize,
 }
 
 impl Lender<Halves> for FromPools<'_, '_> {
     fn fill(&mut self, queue: usize, halves: &mut Halves) {
-        post(&mut halves.0, self.targets[queue], self.opening.frames_of(queue));
+        post(&mut halves.0, self.target, self.opening.frames_of(queue));
     }
 
     fn undo(&mut self, queue: usize, (receiver, sender): Halves) {
@@ -69,11 +83,13 @@ impl Lender<Halves> for FromPools<'_, '_> {
     }
 }
 
-impl<K: Kernel<Halves = Halves>> On<K>
-where
-    K::Map: Sync + 'static,
-    K: Unplug,
-{
+/// Frames a queue may have in its fill ring, and those it may have sent, of all it may keep.
+fn shares(frames: usize, ring: u32, receives: bool) -> (usize, usize) {
+    let fill = (frames * 2 / 3).min(ring as usize);
+    (if receives { fill } else { fill.min(IDLE_FILL) }, (frames - fill).max(1))
+}
+
+impl<K: Kernel<Halves = Halves>> On<K> {
     pub(super) fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         anyhow::ensure!(
             !opening.virtual_time,
@@ -84,31 +100,72 @@ where
         let umems = self.umems(opening)?;
         let fragments =
             umems.iter().any(|umem| umem.chunks() > 1 || device.mtu + HEADER_AND_TAGS > umem.chunk_room());
-        let target = (opening.frames_per_queue * 2 / 3).min(self.config.ring as usize);
-        let target = if opening.receives { target } else { target.min(IDLE_FILL) };
-        let wanted = Wanted {
-            device: &device,
-            queues: &self.queues,
-            umems: &umems,
-            sizes: self.sizes(),
-            fragments,
-            filter: opening.receives.then_some(&self.filter),
-        };
-        let targets = vec![target; umems.len()];
-        let most = opening.frames_per_queue - opening.frames_per_queue * 2 / 3;
-        let climbed = climb(
-            &self.kernel,
-            &wanted,
-            Rung::of(self.config.mode),
-            &mut FromPools { opening, targets: &targets },
+        let receives = opening.receives;
+        let (target, most) = shares(opening.frames_per_queue, self.config.ring, receives);
+        anyhow::ensure!(
+            target > 0,
+            "no frames for the queues of {name:?}: set dataplane.frames or dataplane.arena higher"
         );
-        let (stood, above) = climbed.map_err(|refused| all_refused(name, &refused))?;
-        Ok(self.opened(stood, &above, &device, umems, target, most, opening))
+        let wanted = self.wanted(&device, &umems, fragments, receives);
+        let mut lender = FromPools { opening, target };
+        let (stood, above) = climb(&self.kernel, &wanted, Rung::of(self.config.mode), &mut lender)
+            .map_err(|refused| all_refused(name, &refused))?;
+        let mut notes = vec![format!("{} mode: {}", stood.rung, stood.rung.cost())];
+        notes.extend(above.iter().map(|refused| format!("not {refused}")));
+        notes.extend(stood.halves.first().map(|halves| self.tune(halves)).unwrap_or_default());
+        let deferred = self.config.busy_poll_budget().map(|_| Deferred::new(&device));
+        notes.extend(deferred.as_ref().map(|(_, text)| format!("busy polling: {text}")));
+        let Stood { rung, halves, map, link } = stood;
+        let map = Arc::new(map);
+        let mut queues = Vec::new();
+        let mut states = Vec::new();
+        for ((number, umem), halves) in self.queues.iter().copied().zip(umems).zip(halves) {
+            let shared = self.share(halves, &map, number, &device, receives);
+            let receive = receives.then(|| {
+                Box::new(Incoming::new(
+                    opening.id,
+                    shared.clone(),
+                    target,
+                    self.config.busy_poll_budget().is_some(),
+                )) as _
+            });
+            let transmit = Outgoing::new(shared.clone(), most);
+            queues.push(Queue { receive, transmit: Some(Box::new(transmit)) });
+            states.push(QueueState { number, umem, target, shared });
+        }
+        self.opened = Some(Opened {
+            rung,
+            queues: states,
+            fragments,
+            receives,
+            notes,
+            link: Some(link),
+            seen: Seen::first(&device),
+            before: device.statistics,
+            last: Statistics::default(),
+            gone: Statistics::default(),
+            deferred: deferred.map(|(deferred, _)| deferred),
+        });
+        Ok(queues)
     }
 
-    fn sizes(&self) -> RingSizes {
+    /// What is to be opened, for a device as it is now.
+    pub(super) fn wanted<'a>(
+        &'a self,
+        device: &'a Device,
+        umems: &'a [Umem],
+        fragments: bool,
+        receives: bool,
+    ) -> Wanted<'a> {
         let ring = self.config.ring;
-        RingSizes { fill: ring, receive: ring, transmit: ring, completion: ring }
+        Wanted {
+            device,
+            queues: &self.queues,
+            umems,
+            sizes: RingSizes { fill: ring, receive: ring, transmit: ring, completion: ring },
+            fragments,
+            filter: receives.then_some(&self.filter),
+        }
     }
 
     fn umems(&self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Umem>> {
@@ -119,79 +176,43 @@ where
             .context("frames are not made of chunks of 2048 or 4096 bytes; this is a bug in mnvkd")
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one finding of `open`")]
-    fn opened(
-        &mut self,
-        stood: Stood<K>,
-        above: &[Refused],
+    /// Puts the halves of a queue where its core finds them.
+    fn share(
+        &self,
+        halves: Halves,
+        map: &Arc<K::Map>,
+        queue: u32,
         device: &Device,
-        umems: Vec<Umem>,
-        target: usize,
-        most: usize,
-        opening: &Opening<'_>,
-    ) -> Vec<Queue> {
-        let mut notes = vec![format!("{} mode: {}", stood.rung, stood.rung.cost())];
-        notes.extend(above.iter().map(|refused| format!("not {refused}")));
-        let map = Arc::new(stood.map);
-        let mut states = Vec::new();
-        let mut queues = Vec::new();
-        for ((number, umem), halves) in self.queues.iter().copied().zip(umems).zip(stood.halves) {
-            if states.is_empty() {
-                notes.extend(transmit_budget(&halves, self.config.ring));
-            } else {
-                let _ = transmit_budget(&halves, self.config.ring);
-            }
-            let shared = Arc::new(Shared::default());
-            shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
-            if opening.receives {
-                K::unplug_by(&shared, map.clone(), number);
-            }
-            let (receiver, sender) = halves;
-            let receive = if opening.receives {
-                let (half, shared) = (Box::new(receiver), shared.clone());
-                Some(Box::new(Incoming::new(opening.id, half, shared, target, false)) as _)
-            } else {
-                shared.parked.store(Some(Box::new(receiver)));
-                None
-            };
-            let transmit = Outgoing::new(Box::new(sender), shared.clone(), most);
-            queues.push(Queue { receive, transmit: Some(Box::new(transmit)) });
-            states.push(QueueState { number, umem, target, shared });
-        }
-        self.opened = Some(Opened {
-            rung: stood.rung,
-            queues: states,
-            before: device.statistics,
-            receives: opening.receives,
-            notes,
-            link: Some((map, stood.link)),
+        receives: bool,
+    ) -> Arc<Shared> {
+        let _ = self.tune(&halves);
+        let (receiver, sender) = halves;
+        let shared = Shared::new(receiver, sender, if receives { 2 } else { 1 });
+        shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
+        shared.set_unplug(self.kernel.unplug(map, queue));
+        Arc::new(shared)
+    }
+
+    /// Sets what can be set on a socket that is bound; what could not.
+    pub(super) fn tune(&self, halves: &Halves) -> Vec<String> {
+        let busy_poll = self.config.busy_poll_budget().and_then(|budget| {
+            let how = BusyPoll { microseconds: BUSY_POLL_US, budget };
+            let error = halves.0.socket().set_busy_poll(how).err()?;
+            Some(format!("no busy polling: {error}; it needs Linux 5.11, and CAP_NET_ADMIN for more than 64 packets a call"))
         });
-        queues
+        busy_poll.into_iter().chain(self.transmit_budget(halves)).collect()
     }
-}
 
-/// How a queue's socket is taken out of a map.
-pub(super) trait Unplug: Kernel {
-    /// Has `shared` take the queue out of the map when its core closes it.
-    fn unplug_by(shared: &Shared, map: Arc<Self::Map>, queue: u32);
-}
-
-impl Unplug for super::Linux {
-    fn unplug_by(shared: &Shared, map: Arc<ffi::bpf::SocketMap>, queue: u32) {
-        // Where it is not in the map any more, the device took it out by going away.
-        shared.set_unplug(move || drop(map.remove(queue)));
+    /// Has a wake-up send the whole ring, where the kernel can; a note where it cannot.
+    fn transmit_budget(&self, halves: &Halves) -> Option<String> {
+        let error = halves.1.socket().set_transmit_budget(self.config.ring).err()?;
+        Some(match error.raw_os_error() {
+            Some(errno::ENOPROTOOPT) => {
+                "a call sends 32 packets at most in copy mode; from Linux 6.17 on it would be more".to_owned()
+            }
+            _ => format!("a call sends 32 packets at most in copy mode: {error}"),
+        })
     }
-}
-
-/// Has a wake-up send the whole ring, where the kernel can; a note where it cannot.
-fn transmit_budget(halves: &Halves, ring: u32) -> Option<String> {
-    let error = halves.1.socket().set_transmit_budget(ring).err()?;
-    Some(match error.raw_os_error() {
-        Some(errno::ENOPROTOOPT) => {
-            "a call sends 32 packets at most in copy mode; from Linux 6.17 on it would be more".to_owned()
-        }
-        _ => format!("a call sends 32 packets at most in copy mode: {error}"),
-    })
 }
 
 fn all_refused(device: &str, refused: &[Refused]) -> anyhow::Error {

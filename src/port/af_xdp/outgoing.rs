@@ -5,11 +5,10 @@ use std::sync::atomic::Ordering;
 
 use ffi::errno;
 use hugepages::Frame;
-use hugepages::umem::{self, NotSent, Sender};
+use hugepages::umem::{NotSent, Sender};
 
 use super::counts::add;
 use super::shared::Shared;
-use super::slot::Parcel;
 use crate::packet::{Frames, Packet, Packets, Reason};
 use crate::port::{Moved, Refusal, Transmit};
 
@@ -25,32 +24,17 @@ const LAST_PAUSE_NS: u64 = 1_000_000;
 
 /// A transmit queue.
 pub(super) struct Outgoing {
-    half: Option<Box<Sender>>,
     shared: Arc<Shared>,
     /// Frames it may have with the kernel.
     most: usize,
     /// Something lies in the ring that the kernel has not looked at.
     unsent: bool,
+    closed: bool,
 }
 
 impl Outgoing {
-    pub(super) fn new(half: Box<Sender>, shared: Arc<Shared>, most: usize) -> Outgoing {
-        Outgoing { half: Some(half), shared, most, unsent: false }
-    }
-
-    /// The control thread wants the half, or has something for us.
-    #[cold]
-    fn change_hands(&mut self, frames: &mut Frames) {
-        let slot = &self.shared.transmit;
-        if let Some(parcel) = slot.resume() {
-            self.half = parcel.half;
-            frames.release_each(parcel.frames);
-        } else if slot.is_wanted()
-            && let Some(half) = self.half.take()
-        {
-            self.unsent = false;
-            slot.give(Parcel { half: Some(half), frames: Vec::new() });
-        }
+    pub(super) fn new(shared: Arc<Shared>, most: usize) -> Outgoing {
+        Outgoing { shared, most, unsent: false, closed: false }
     }
 
     /// How many packets from the front can go now, and what keeps the next one from it.
@@ -137,11 +121,8 @@ impl Outgoing {
 impl Transmit for Outgoing {
     #[inline]
     fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
-        if !self.shared.transmit.is_quiet() {
-            self.change_hands(frames);
-        }
         let mut moved = Moved::default();
-        let Some(mut half) = self.half.take() else {
+        let Some(mut half) = self.shared.sending.take() else {
             return (moved, Some(Refusal::Never(Reason::TRANSMIT_FAILED)));
         };
         half.reap(REAP, |frame| frames.release(frame));
@@ -155,19 +136,17 @@ impl Transmit for Outgoing {
             half.publish();
             self.unsent = true;
         }
-        self.half = Some(half);
+        self.shared.sending.store(Some(half));
         (moved, refusal)
     }
 
     #[inline]
-    fn flush(&mut self, frames: &mut Frames) {
-        if !self.shared.transmit.is_quiet() {
-            self.change_hands(frames);
-        }
-        if let Some(half) = &mut self.half
-            && self.unsent
+    fn flush(&mut self, _frames: &mut Frames) {
+        if std::mem::take(&mut self.unsent)
+            && let Some(mut half) = self.shared.sending.take()
         {
-            self.unsent = Outgoing::push(half);
+            self.unsent = Outgoing::push(&mut half);
+            self.shared.sending.store(Some(half));
         }
     }
 
@@ -177,16 +156,20 @@ impl Transmit for Outgoing {
     }
 
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
-        let parcel = self.shared.transmit.clear();
-        frames.release_each(parcel.frames);
-        let receiver = self.shared.parked.take().map(|half| *half);
-        let mut half = self.half.take().or(parcel.half);
-        if let Some(half) = &mut half {
-            self.finish(half, frames);
+        if let Some(mut half) = self.shared.sending.take() {
+            self.finish(&mut half, frames);
+            self.shared.sending.store(Some(half));
         }
-        umem::close(receiver, half.map(|half| *half), |frame| frames.release(frame)).map_err(|_| {
-            "a socket could not be closed: its other half is missing; this is a bug in mnvkd".to_owned()
-        })
+        self.closed = true;
+        if self.shared.leave() { self.shared.close(frames) } else { Ok(()) }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.shared.leave();
+        }
     }
 }
 

@@ -34,6 +34,8 @@ fn report() -> Report {
             core: 0,
             packets: 1_234_567,
             cpu: Some(3),
+            preempted: Some(1_204),
+            waited_seconds: Some(0.25),
             regimes: REGIME_NAMES.into_iter().zip(regimes).collect(),
         }],
         rate: RateReport {
@@ -79,8 +81,8 @@ ports
   in  1,234,567  79.01 MB            0    0 B  none
 
 cores
-  core  cpu    packets  time                      receive %  steer %  pipeline %  transmit %  housekeeping %  idle %
-     0    3  1,234,567  RRRRRRPPPPPPTTTTTT......         25       <1          25          25               0      25
+  core  cpu    packets  time                      receive %  steer %  pipeline %  transmit %  housekeeping %  idle %  preempted    waited
+     0    3  1,234,567  RRRRRRPPPPPPTTTTTT......         25       <1          25          25               0      25      1,204  250.0 ms
   R receive  S steer  P pipeline  K tasks  T transmit  H housekeeping  . idle
 
 stages (cycles)

@@ -13,7 +13,6 @@ pub(super) const R1: Register = Register(1);
 pub(super) const R2: Register = Register(2);
 pub(super) const R3: Register = Register(3);
 pub(super) const R4: Register = Register(4);
-pub(super) const R5: Register = Register(5);
 pub(super) const R6: Register = Register(6);
 pub(super) const R7: Register = Register(7);
 pub(super) const R8: Register = Register(8);
@@ -26,7 +25,6 @@ pub(super) enum Width {
     Byte = 0x10,
     Half = 0x08,
     Word = 0x00,
-    Double = 0x18,
 }
 
 /// Conditions of jumps on unsigned numbers (section 4.3).
@@ -116,7 +114,7 @@ impl Code {
     }
 
     /// The low `bits` of `to` from network order to the machine's; the rest becomes 0.
-    pub(super) fn from_network(&mut self, to: Register, bits: i32) {
+    pub(super) fn unswap(&mut self, to: Register, bits: i32) {
         self.put(TO_BIG_ENDIAN, to, R0, 0, bits);
     }
 
@@ -188,9 +186,9 @@ mod tests {
         let mut code = Code::default();
         let end = code.label();
         code.load(Width::Half, R2, R6, 12); // r2 = *(u16 *)(r6 + 12)
-        code.from_network(R2, 16); // r2 = be16 r2
+        code.unswap(R2, 16); // r2 = be16 r2
         code.jump_if(R2, Test::NotEqual, 0x800, end); // if w2 != 0x800 goto end
-        code.store(Width::Double, FRAME, -8, R2); // *(u64 *)(r10 - 8) = r2
+        code.store(Width::Word, FRAME, -8, R2); // *(u32 *)(r10 - 8) = r2
         code.combine(Operation::Add, R2, R7); // r2 += r7
         code.here(end);
         code.verdict(PASS);
@@ -198,7 +196,7 @@ mod tests {
             [0x69, 0x62, 12, 0, 0, 0, 0, 0],
             [0xdc, 0x02, 0, 0, 16, 0, 0, 0],
             [0x56, 0x02, 2, 0, 0x00, 0x08, 0, 0],
-            [0x7b, 0x2a, 0xf8, 0xff, 0, 0, 0, 0],
+            [0x63, 0x2a, 0xf8, 0xff, 0, 0, 0, 0],
             [0x0f, 0x72, 0, 0, 0, 0, 0, 0],
             [0xb7, 0x00, 0, 0, 2, 0, 0, 0],
             [0x95, 0x00, 0, 0, 0, 0, 0, 0],

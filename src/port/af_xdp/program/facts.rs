@@ -110,7 +110,7 @@ fn need(code: &mut Code, bytes: i32, cut: Label) {
 /// `to` = 16 bits of the packet.
 fn half(code: &mut Code, to: Register, at: i16) {
     code.load(Width::Half, to, CURSOR, at);
-    code.from_network(to, 16);
+    code.unswap(to, 16);
 }
 
 /// Ethernet header and VLAN tags; the EtherType is left in `NEXT`, the cursor behind it.
@@ -139,7 +139,7 @@ fn link(code: &mut Code, done: Label) {
 fn address(code: &mut Code, at: i16, words: i16, to: i16) {
     for word in 0..words {
         code.load(Width::Word, R3, CURSOR, at + 4 * word);
-        code.from_network(R3, 32);
+        code.unswap(R3, 32);
         code.store(Width::Word, FRAME, to - 4 * word, R3);
     }
 }

@@ -1,0 +1,63 @@
+//! Busy polling: our own calls poll the device, and interrupts are put off while they come.
+//!
+//! Three socket options (`Socket::set_busy_poll`) and two settings of the device, which are put back when the port goes
+//! (Documentation/networking/napi.rst, "Busy polling"; af_xdp.rst, SO_PREFER_BUSY_POLL).
+
+use std::fs;
+use std::path::PathBuf;
+
+use ffi::device::Device;
+
+/// Settings of a device, and what they are while we poll it: after so many polls without packets interrupts come
+/// again, unless a poll comes within so many nanoseconds.
+const SETTINGS: [(&str, &str); 2] = [("napi_defer_hard_irqs", "2"), ("gro_flush_timeout", "200000")];
+
+/// Settings of a device as they were found; put back when this goes.
+#[derive(Debug, Default)]
+pub(super) struct Deferred {
+    before: Vec<(PathBuf, String)>,
+}
+
+impl Deferred {
+    /// Puts off the device's interrupts; what was done, or why not.
+    pub(super) fn new(device: &Device) -> (Deferred, String) {
+        let mut deferred = Deferred::default();
+        let set = deferred.set(device);
+        let text = match set {
+            Ok(()) => {
+                let list: Vec<String> = SETTINGS
+                    .iter()
+                    .zip(&deferred.before)
+                    .map(|((name, value), (_, before))| format!("{name} = {value} (was {before})"))
+                    .collect();
+                format!("{}; put back at the end", list.join(", "))
+            }
+            Err(error) => {
+                format!("its interrupts cannot be put off: {error}; it is polled by us and by its interrupts")
+            }
+        };
+        (deferred, text)
+    }
+
+    fn set(&mut self, device: &Device) -> anyhow::Result<()> {
+        let folder = PathBuf::from("/sys/class/net").join(&device.name);
+        let shown = fs::read_to_string(folder.join("ifindex"))?;
+        anyhow::ensure!(shown.trim() == device.index.to_string(), "/sys shows another network namespace");
+        for (name, value) in SETTINGS {
+            let path = folder.join(name);
+            let before = fs::read_to_string(&path)?.trim().to_owned();
+            fs::write(&path, value)?;
+            self.before.push((path, before));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        for (path, before) in self.before.drain(..) {
+            // A device that is gone took its settings with it.
+            let _ = fs::write(path, before);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A test network, gone when the test is over.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Ran, run};
+
+/// A network of `scripts/lab.sh`, of a name nothing else has.
+pub struct Lab {
+    name: String,
+}
+
+/// What the kernel counted at a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets the device received.
+    pub received: u64,
+    /// Packets the device sent.
+    pub sent: u64,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/lab.sh")
+}
+
+impl Lab {
+    /// Builds it, with these options of `lab.sh up`.
+    #[track_caller]
+    pub fn up(options: &[&str]) -> Lab {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let lab = Lab { name: format!("mnvkd-{}-{number}", std::process::id()) };
+        run(Command::new(script()).args(["up", "--name", &lab.name]).args(options)).good();
+        lab
+    }
+
+    /// The namespace of this name in it: `dut`, `client`, `client1`...
+    pub fn namespace(&self, which: &str) -> String {
+        format!("{}-{which}", self.name)
+    }
+
+    /// A command in a namespace.
+    pub fn command(&self, which: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(which)]).arg(program);
+        command
+    }
+
+    /// Runs a command in a namespace to its end.
+    #[track_caller]
+    pub fn run(&self, which: &str, words: &[&str]) -> Ran {
+        run(self.command(which, words[0]).args(&words[1..]))
+    }
+
+    /// Runs a command where the client is.
+    #[track_caller]
+    pub fn client(&self, words: &[&str]) -> Ran {
+        self.run("client", words)
+    }
+
+    /// What the kernel counted at a device so far.
+    #[track_caller]
+    pub fn traffic(&self, which: &str, device: &str) -> Traffic {
+        let link = self.run(which, &["ip", "-s", "-j", "link", "show", "dev", device]).good().json();
+        let count = |way: &str| link[0]["stats64"][way]["packets"].as_u64().expect("a count of packets");
+        Traffic { received: count("rx"), sent: count("tx") }
+    }
+
+    /// The client says nothing of its own accord: no IPv6, no multicast, no ARP.
+    #[track_caller]
+    pub fn hush(&self, which: &str) {
+        let words = "echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6";
+        self.run(which, &["sh", "-c", words]).good();
+        self.run(which, &["ip", "addr", "flush", "dev", "eth0"]).good();
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let down = Command::new(script()).args(["down", "--name", &self.name]).output();
+        if let Err(error) = down {
+            println!("{} could not be torn down: {error}", self.name);
+        }
+    }
+}
