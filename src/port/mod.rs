@@ -7,11 +7,14 @@
 pub mod af_packet;
 pub mod af_xdp;
 pub mod capture;
+mod device;
 pub mod driver;
+mod exchange;
 pub mod generator;
 pub mod null;
 mod privilege;
 mod swallow;
+pub mod tap;
 
 use std::path::PathBuf;
 use std::sync::Arc;

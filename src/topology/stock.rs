@@ -8,6 +8,7 @@ use crate::port::capture::Capture;
 use crate::port::driver::Drivers;
 use crate::port::generator::Generator;
 use crate::port::null::Null;
+use crate::port::tap::Tap;
 
 /// The drivers that come with mnvkd.
 pub fn drivers() -> Drivers {
@@ -24,6 +25,11 @@ pub fn drivers() -> Drivers {
         "af_packet",
         "any Linux device, by packet sockets with mapped rings (CAP_NET_RAW)",
         AfPacket::new,
+    );
+    drivers.register(
+        "tap",
+        "a tun or tap device of its own, to talk to the local kernel (CAP_NET_ADMIN)",
+        Tap::new,
     );
     drivers
 }

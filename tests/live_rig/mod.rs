@@ -246,9 +246,14 @@ impl Running {
         report
     }
 
+    /// Sends it a signal: "STOP", "CONT".
+    pub fn signal(&mut self, name: &str) {
+        run(&["kill", &format!("-{name}"), &self.child().id().to_string()]);
+    }
+
     /// Interrupts it; its report.
     pub fn stop(mut self) -> Report {
-        run(&["kill", "-INT", &self.child().id().to_string()]);
+        self.signal("INT");
         self.report()
     }
 }

@@ -49,7 +49,7 @@ impl Default for AfPacketConfig {
             device: String::new(),
             queues: None,
             ring: RingFormat::V2,
-            receive_slots: 2048,
+            receive_slots: 4096,
             transmit_slots: 512,
             promiscuous: true,
             qdisc_bypass: false,

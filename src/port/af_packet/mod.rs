@@ -7,7 +7,7 @@
 //! device = "eth1"
 //! queues = 2               # one a core unless given
 //! ring = "v2"              # or "v3"
-//! receive-slots = 2048     # packets of the largest size each queue's ring holds
+//! receive-slots = 4096     # packets of the largest size each queue's ring holds
 //! transmit-slots = 512
 //! promiscuous = true       # take in packets for other addresses too
 //! qdisc-bypass = false     # send past queueing disciplines and taps
@@ -44,16 +44,12 @@
 //! - `config`: the keys
 //! - `port`: what topology asks
 //! - `sockets`: opening a queue's sockets, at the start and when a device is there again
-//! - `exchange`: how a core gets new rings without waiting for anybody
 //! - `receive`, `transmit`: a queue's halves
 //! - `account`: what they count
-//! - `link`: the device's states, told by the control thread
 //! - `refusal`: what the kernel's errors mean here
 
 mod account;
 mod config;
-mod exchange;
-mod link;
 mod port;
 mod receive;
 mod refusal;

@@ -8,13 +8,13 @@ use ffi::device::{Device, Links};
 use ffi::packet_socket::{PacketSocket, ReceiveRing, RingShape, SocketStatistics, TransmitRing};
 
 use super::account::Account;
-use super::exchange::Exchange;
-use super::link::{self, Facts, Seen};
 use super::receive::Receiver;
 use super::sockets::{Plan, Rings};
 use super::transmit::{self, Transmitter};
 use super::{AfPacketConfig, RingFormat, refusal};
 use crate::packet::layers::LinkClass;
+use crate::port::device::{self, Facts, Seen};
+use crate::port::exchange::Exchange;
 use crate::port::{Link, Losses, MacAddress, Opening, Port, Queue, Receive};
 
 /// Bytes beyond the MTU a packet may have: Ethernet header and two VLAN tags, one of them put back by us.
@@ -69,7 +69,7 @@ impl AfPacket {
         };
         let facts = Facts::from(&device);
         let account = Arc::new(Account::new(facts.works, device.mtu));
-        let first_news = link::at_start(&config.device, facts);
+        let first_news = device::at_start(&config.device, facts);
         let (queues, complaint, folded) = (Vec::new(), None, SocketStatistics::default());
         let seen = Some(facts);
         Ok(AfPacket {
@@ -238,7 +238,7 @@ impl Port for AfPacket {
         let now = self.look();
         let name = self.config.device.clone();
         let mut news: Vec<String> = self.first_news.take().into_iter().collect();
-        news.extend(link::news(&name, self.seen, now, self.device.mtu));
+        news.extend(device::news(&name, self.seen, now, self.device.mtu));
         let bound = self.seen.map(|seen| seen.index);
         if let Some(facts) = now {
             self.account.mtu.store(facts.mtu, Ordering::Relaxed);

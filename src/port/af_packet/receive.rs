@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ffi::packet_socket::{Arrived, ReceiveRing, VlanTag};
 
 use super::account::Account;
-use super::exchange::Exchange;
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
+use crate::port::exchange::Exchange;
 use crate::port::{Gate, Moved, Receive, Supply};
 
 /// Bytes of the two addresses of an Ethernet header, after which a VLAN tag stands.

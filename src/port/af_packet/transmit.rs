@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use ffi::packet_socket::TransmitRing;
 
 use super::account::Account;
-use super::exchange::Exchange;
 use super::refusal;
 use crate::packet::{Frames, Packet, Packets, Reason, checksum};
+use crate::port::exchange::Exchange;
 use crate::port::{Moved, Refusal, Transmit};
 
 /// Bytes of an Ethernet header, the least a packet can have.

@@ -1,4 +1,4 @@
-//! The device's states: which there were, and what is said of a change.
+//! The states of a port's device: which there were, and what is said of a change.
 
 use ffi::device::Device;
 

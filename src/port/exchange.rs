@@ -1,4 +1,5 @@
-//! How a core gets new rings while it polls: a place for the new one and a place for the old one. Nobody waits.
+//! How a core gets a new socket while it polls, because the device of the old one is no more: a place for the new one
+//! and a place for the old one. Nobody waits.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
