@@ -4,7 +4,7 @@ mod live_lab;
 
 use std::time::Duration;
 
-use live_lab::{Daemon, Driver, Flow, Lab, accounted, ping, sockperf, turn};
+use live_lab::{Daemon, Driver, Flow, Lab, accounted, ping, quietly, sockperf, turn};
 
 for_each_driver!(
     pings_of_every_size_come_back,
@@ -152,12 +152,11 @@ fn iperf3_and_flow_meter_count_the_same(driver: Driver) {
     let export = std::env::temp_dir().join(format!("mnvkd-flows-{}.csv", std::process::id()));
     let more = format!("[app.flow-meter]\nexport = {export:?}\n");
     let daemon = Daemon::start(&lab, &driver.config(1, 2, &["flow-meter", "forward"], &more));
-    let mut server = lab.command("client1", "iperf3").args(["-s", "-1"]).spawn_quietly();
+    let server = quietly(lab.command("client1", "iperf3").args(["-s", "-1"]));
     std::thread::sleep(Duration::from_millis(300));
     let words = ["iperf3", "-u", "-c", "10.9.0.3", "-b", "40M", "-l", "1000", "-t", "2", "-J"];
     let client = lab.client(&words);
-    let _ = server.kill();
-    let _ = server.wait();
+    drop(server);
     let ended = daemon.stop();
     let text = std::fs::read_to_string(&export).unwrap_or_default();
     let _ = std::fs::remove_file(&export);
@@ -188,17 +187,6 @@ fn bytes_of_opening(bytes: u64, packets: u64) -> u64 {
     let rest = bytes - (packets - 1) * 1042;
     assert!((46..=60).contains(&rest), "{rest}");
     rest
-}
-
-trait SpawnQuietly {
-    fn spawn_quietly(&mut self) -> std::process::Child;
-}
-
-impl SpawnQuietly for std::process::Command {
-    fn spawn_quietly(&mut self) -> std::process::Child {
-        let null = std::process::Stdio::null;
-        self.stdin(null()).stdout(null()).stderr(null()).spawn().expect("it is installed")
-    }
 }
 
 /// Every packet the far end's kernel says it sent was received, or lost for a reason that is told.

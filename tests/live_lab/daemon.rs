@@ -112,10 +112,10 @@ impl Daemon {
         self.told().contains(words)
     }
 
-    /// Waits until it says something with these words.
-    #[track_caller]
-    pub fn wait_for(&self, words: &str) {
-        assert!(within(PATIENCE, || self.has_told(words)), "it does not say {words:?}:\n{}", self.told());
+    /// Waits until it has said something with one of these words in so many lines; did it?
+    pub fn tells(&self, words: &[&str], times: usize) -> bool {
+        let says = |line: &str| words.iter().any(|word| line.contains(word));
+        within(PATIENCE, || self.told().lines().filter(|line| says(line)).count() >= times)
     }
 
     /// Does it still run?
@@ -197,7 +197,8 @@ impl Ended {
     /// Losses of one direction: those of sending have it in their name.
     fn losses(&self, port: &str, sending: bool) -> u64 {
         let lost = self.report["ports"][port]["lost"].as_object().expect("losses by name");
-        let of_it = lost.iter().filter(|(name, _)| name.starts_with("transmit-") == sending);
+        let sent = |name: &str| name.starts_with("transmit-") || name.starts_with("tx-");
+        let of_it = lost.iter().filter(|(name, _)| sent(name) == sending);
         of_it.filter_map(|(_, count)| count.as_u64()).sum()
     }
 }

@@ -17,6 +17,12 @@ pub const AF_PACKET: Driver = Driver { name: "af_packet", driver: "af_packet", k
 pub const AF_PACKET_BLOCKS: Driver =
     Driver { name: "af_packet v3", driver: "af_packet", keys: "ring = \"v3\"" };
 
+/// AF_XDP, the best way the device has; on a veth that copies.
+pub const AF_XDP: Driver = Driver { name: "af_xdp", driver: "af_xdp", keys: "" };
+/// AF_XDP on any device: the program runs where the kernel's stack begins.
+pub const AF_XDP_GENERIC: Driver =
+    Driver { name: "af_xdp generic", driver: "af_xdp", keys: "mode = \"generic\"" };
+
 impl Driver {
     /// A port `portN` on the lab's device of that name.
     pub fn port(&self, number: usize) -> String {
@@ -50,6 +56,8 @@ macro_rules! for_each_driver {
     ($($test:ident),+ $(,)?) => {
         $crate::for_driver!(af_packet, $crate::live_lab::AF_PACKET, $($test),+);
         $crate::for_driver!(af_packet_blocks, $crate::live_lab::AF_PACKET_BLOCKS, $($test),+);
+        $crate::for_driver!(af_xdp, $crate::live_lab::AF_XDP, $($test),+);
+        $crate::for_driver!(af_xdp_generic, $crate::live_lab::AF_XDP_GENERIC, $($test),+);
     };
 }
 

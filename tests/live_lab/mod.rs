@@ -2,7 +2,7 @@
 //! in the others, and what holds after every such run.
 //!
 //! These tests need root and say so where they are skipped; with `MNVKD_CI_LIVE=1` a skip is a failure.
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "every test uses its part")]
 
 mod clients;
 mod daemon;
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 pub use clients::{Flow, ping, sockperf};
 pub use daemon::{Daemon, Ended, accounted};
-pub use drivers::{AF_PACKET, AF_PACKET_BLOCKS, Driver};
-pub use network::Lab;
+pub use drivers::{AF_PACKET, AF_PACKET_BLOCKS, AF_XDP, AF_XDP_GENERIC, Driver};
+pub use network::{Background, Lab, quietly};
 
 /// What takes longer than this will not end.
 const LONGEST: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! A test network, gone when the test is over.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Ran, run};
@@ -67,6 +67,31 @@ impl Lab {
         Traffic { received: count("rx"), sent: count("tx") }
     }
 
+    /// The Ethernet address of a device.
+    #[track_caller]
+    pub fn mac(&self, which: &str, device: &str) -> String {
+        let link = self.run(which, &["ip", "-j", "link", "show", "dev", device]).good().json();
+        link[0]["address"].as_str().expect("an address").to_owned()
+    }
+
+    /// Makes the wire between port0 and the client anew, after it was deleted; port0 gets this Ethernet address.
+    #[track_caller]
+    pub fn wire_again(&self, mac: &str) {
+        let client = self.namespace("client");
+        let wire = ["ip", "link", "add", "port0", "address", mac, "numrxqueues", "2", "numtxqueues", "2"];
+        let peer = ["type", "veth", "peer", "name", "eth0", "netns", &client];
+        self.run("dut", &[&wire[..], &peer].concat()).good();
+        self.client(&["ip", "addr", "add", "10.9.0.2/24", "dev", "eth0"]).good();
+        self.client(&["ip", "link", "set", "eth0", "up"]).good();
+        self.run("dut", &["ip", "link", "set", "port0", "up"]).good();
+    }
+
+    /// Deletes a namespace's name; what is in it goes when nobody is in it.
+    #[track_caller]
+    pub fn delete(&self, which: &str) {
+        run(Command::new("ip").args(["netns", "del", &self.namespace(which)])).good();
+    }
+
     /// The client says nothing of its own accord: no IPv6, no multicast, no ARP.
     #[track_caller]
     pub fn hush(&self, which: &str) {
@@ -82,5 +107,22 @@ impl Drop for Lab {
         if let Err(error) = down {
             println!("{} could not be torn down: {error}", self.name);
         }
+    }
+}
+
+/// A process in the background, ended with the test.
+pub struct Background(Child);
+
+/// Starts a command in the background, its output thrown away.
+#[track_caller]
+pub fn quietly(command: &mut Command) -> Background {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Background(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
