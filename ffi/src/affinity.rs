@@ -49,11 +49,24 @@ fn bits(mask: &[u64]) -> Vec<usize> {
 /// `InvalidInput` (EINVAL) when there is no such CPU or the cpuset forbids it; else what
 /// `sched_setaffinity(2)` reports.
 pub fn pin_current_thread(cpu: usize) -> io::Result<()> {
-    if cpu >= MOST_WORDS * WORD_BITS {
+    allow_current_thread(&[cpu])
+}
+
+/// Lets the calling thread run on these CPUs and no others. Threads it starts later inherit that.
+///
+/// # Errors
+///
+/// `InvalidInput` (EINVAL) when the cpuset forbids all of them, or there is no such CPU; else what
+/// `sched_setaffinity(2)` reports.
+pub fn allow_current_thread(cpus: &[usize]) -> io::Result<()> {
+    let last = cpus.iter().copied().max().unwrap_or(0);
+    if last >= MOST_WORDS * WORD_BITS {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
-    let mut mask = vec![0u64; FIRST_WORDS.max(cpu / WORD_BITS + 1)];
-    mask[cpu / WORD_BITS] = 1 << (cpu % WORD_BITS);
+    let mut mask = vec![0u64; FIRST_WORDS.max(last / WORD_BITS + 1)];
+    for cpu in cpus {
+        mask[cpu / WORD_BITS] |= 1 << (cpu % WORD_BITS);
+    }
     // SAFETY: the pointer and the byte count describe `mask`, which the kernel only reads.
     let rc = unsafe { libc::sched_setaffinity(0, size_of_val(mask.as_slice()), mask.as_ptr().cast()) };
     check(rc.into()).map(drop)
@@ -112,6 +125,8 @@ mod tests {
             pin_current_thread(last).unwrap();
             assert_eq!(allowed_cpus().unwrap(), [last]);
             assert_eq!(current_cpu().unwrap(), last);
+            allow_current_thread(&cpus).unwrap();
+            assert_eq!(allowed_cpus().unwrap(), cpus);
         })
         .join()
         .unwrap();
@@ -122,6 +137,7 @@ mod tests {
         for cpu in [100_000, usize::MAX] {
             assert_eq!(pin_current_thread(cpu).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
+        assert_eq!(allow_current_thread(&[]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

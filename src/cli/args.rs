@@ -35,6 +35,16 @@ Examples:
   mnvkd run --set app.flow-meter.export=flows.csv   one key changed
   mnvkd run --for 1s --json | jq .books             the report for machines";
 
+const PRIVILEGES: &str = "\
+Privileges:
+  Captures, generator and null need none. Ports on devices say what they need; it is checked before anything
+  is opened, and a refusal names all that is missing. Give it by sudo, or once: setcap cap_...+ep mnvkd
+    CAP_NET_RAW    packet and XDP sockets
+    CAP_NET_ADMIN  XDP programs attached, devices set, busy polling
+    CAP_BPF        XDP programs and maps loaded (before Linux 5.8: CAP_SYS_ADMIN)
+    CAP_IPC_LOCK   memory locked beyond the limit (ulimit -l)
+  Once all is open, polling threads have none; see privileges in [dataplane].";
+
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   mnvkd replay a.pcap --stages flow-meter,sink --set app.flow-meter.export=flows.csv
@@ -75,7 +85,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the dataplane until a signal, a duration, or the end of all inputs
-    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
+    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{PRIVILEGES}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
     /// Replay captures through applications, on simulated cores in the captures' own time
     #[command(after_help = format!("{REPLAY_EXAMPLES}\n\n{EXIT_CODES}"))]

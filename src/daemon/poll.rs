@@ -52,6 +52,7 @@ pub(super) fn run(
         );
     }
     barrier.wait();
+    let _apart = start::Apart::from(&plan.wiring.cores);
     let started_ns = clock::monotonic_ns();
     if options.announce {
         announce(&built);

@@ -135,6 +135,7 @@ pub(super) fn threads(scene: &Scene<'_>) -> Vec<Finding> {
         there.map(|thread| (thread, scene.sample.ran_ns.get(&thread.thread).copied().unwrap_or(0))).collect();
     // A thread of the kernel's that is bound to one CPU belongs to that CPU; nothing can be done about it.
     there.retain(|(thread, _)| !thread.kernel || allowed(scene, thread).is_none_or(|cpus| cpus.len() > 1));
+    let dataplanes = dataplanes(&mut there);
     there.sort_by_key(|(thread, ran)| (std::cmp::Reverse(*ran), thread.thread));
     let busy: Vec<&(&Thread, u64)> = there
         .iter()
@@ -142,14 +143,46 @@ pub(super) fn threads(scene: &Scene<'_>) -> Vec<Finding> {
         .collect();
     if busy.is_empty() {
         let list = show_list(&scene.polling);
-        return vec![if there.is_empty() {
+        let others = if there.is_empty() {
             Finding::well(CHECK, format!("none on CPUs {list}"))
         } else {
             Finding::note(CHECK, format!("{} were seen on CPUs {list}, none of them busy", there.len()))
                 .because("what is quiet now may not stay so; isolated CPUs are left alone")
-        }];
+        };
+        return dataplanes.into_iter().chain([others]).collect();
     }
-    busy.into_iter().take(NAMED).map(|(thread, ran)| busy_thread(scene, thread, *ran)).collect()
+    let named = busy.into_iter().take(NAMED).map(|(thread, ran)| busy_thread(scene, thread, *ran));
+    dataplanes.into_iter().chain(named).collect()
+}
+
+/// Takes polling threads of a dataplane that runs already out of the list, and says that it does.
+fn dataplanes(there: &mut Vec<(&Thread, u64)>) -> Option<Finding> {
+    let polls = |thread: &Thread| {
+        let number = thread.name.strip_prefix("mnvkd-");
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let mut processes: Vec<u32> =
+        there.iter().filter(|(thread, _)| polls(thread)).map(|(thread, _)| thread.process).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    there.retain(|(thread, _)| !polls(thread));
+    let finding = match &processes[..] {
+        [] => return None,
+        [one] => {
+            Finding::note("threads of others", format!("a dataplane polls there already (process {one})"))
+                .because("another one on the same CPUs would take turns with it")
+        }
+        several => {
+            let list: Vec<String> = several.iter().map(u32::to_string).collect();
+            Finding::warning(
+                "threads of others",
+                format!("several dataplanes poll there (processes {})", list.join(", ")),
+            )
+            .because("they take turns: each does half, and packets wait for milliseconds")
+            .mended_by("cores = [...] in [dataplane]: CPUs of its own for each")
+        }
+    };
+    Some(finding)
 }
 
 fn allowed(scene: &Scene<'_>, thread: &Thread) -> Option<Vec<usize>> {

@@ -102,6 +102,24 @@ fn busy_threads_of_others_are_named() {
 }
 
 #[test]
+fn dataplanes_that_run_already_are_no_strangers() {
+    let polling = |number: u32, core: u32, cpu: usize| Thread {
+        process: number,
+        ..thread(&format!("mnvkd-{core}"), number + core, cpu)
+    };
+    let machine = Machine::well().thread(polling(70, 0, 2), 100).thread(polling(70, 1, 3), 100);
+    let expected = [
+        (Level::Note, "a dataplane polls there already (process 70)".into()),
+        (Level::Well, "none on CPUs 2-3".into()),
+    ];
+    assert_eq!(machine.found("threads of others"), expected);
+    let machine = machine.thread(polling(90, 0, 2), 50);
+    assert_eq!(machine.ill("threads of others").what, "several dataplanes poll there (processes 70, 90)");
+    let control = Machine::well().thread(thread("mnvkd-signals", 95, 2), 50);
+    assert!(control.ill("threads of others").what.starts_with("\"mnvkd-signals\" (thread 95"));
+}
+
+#[test]
 fn interrupts_are_to_go_elsewhere() {
     let (allowed, effective) = ("proc/irq/31/smp_affinity_list", "proc/irq/31/effective_affinity_list");
     let machine = Machine::well().with(allowed, "0-3\n").with(effective, "2\n");
