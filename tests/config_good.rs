@@ -34,7 +34,7 @@ fn every_key_is_read() {
     assert_eq!(data.privileges, PrivilegePolicy::DropAll);
     assert_eq!((config.ports[0].name.as_str(), config.ports[0].driver), ("in", "null"));
     assert!(config.ports[0].maker.make().is_ok());
-    assert_eq!(config.ports[0].place.to_string(), "test.toml:11:8");
+    assert_eq!(config.ports[0].place.to_string(), "test.toml:12:8");
     assert_eq!(config.pipelines[0].stages, ["count", "swap"]);
 }
 
@@ -71,8 +71,8 @@ fn what_has_no_effect_is_warned_of() {
     let warnings: Vec<String> =
         load(&text).unwrap().warnings.iter().map(|w| format!("{}: {}", w.place, w.message)).collect();
     let expected = [
-        "test.toml:16:6: [app.lax] has no effect: \"lax\" is in no pipeline's stages",
-        "test.toml:20:8: port \"spare\" is in no pipeline's from or to",
+        "test.toml:17:6: [app.lax] has no effect: \"lax\" is in no pipeline's stages",
+        "test.toml:21:8: port \"spare\" is in no pipeline's from or to",
     ];
     assert_eq!(warnings, expected);
 }
@@ -92,6 +92,7 @@ arena = \"3MiB\"
 burst = 32
 cores = 2
 pages = \"prefer\"
+privileges = \"drop\"
 seed = 1
 
 [[pipeline]]

@@ -39,7 +39,6 @@ numbers! {
     ENOPROTOOPT "No such socket option.",
     ENETDOWN "The network device is down.",
     ENOBUFS "No buffer space.",
-    EIO "Input or output failed.",
     EINTR "Interrupted by a signal.",
     EMFILE "Too many open files.",
     EBADFD "The file is in no state for that; of a tap device: it was deleted.",
