@@ -71,8 +71,8 @@ fn what_has_no_effect_is_warned_of() {
     let warnings: Vec<String> =
         load(&text).unwrap().warnings.iter().map(|w| format!("{}: {}", w.place, w.message)).collect();
     let expected = [
-        "test.toml:17:6: [app.lax] has no effect: \"lax\" is in no pipeline's stages",
-        "test.toml:21:8: port \"spare\" is in no pipeline's from or to",
+        "test.toml:16:6: [app.lax] has no effect: \"lax\" is in no pipeline's stages",
+        "test.toml:20:8: port \"spare\" is in no pipeline's from or to",
     ];
     assert_eq!(warnings, expected);
 }
