@@ -11,8 +11,10 @@ mod device;
 pub mod driver;
 mod exchange;
 pub mod generator;
+pub mod ladder;
 pub mod null;
 mod privilege;
+pub mod self_test;
 mod swallow;
 pub mod tap;
 

@@ -2,6 +2,7 @@
 //! whether it can be; the memory it needs; the workers it becomes; its picture. Concrete ports and
 //! applications are named in [`stock`] alone.
 
+pub mod auto;
 mod budget;
 mod build;
 mod files;
