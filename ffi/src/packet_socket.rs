@@ -8,7 +8,7 @@
 //! - `socket`: opening, binding, options, counters
 //! - `arrived`: what is handed out of a receive ring
 //! - `blocks` ([`RingVersion::V3`]), `slots` ([`RingVersion::V2`]), `receive`: receive rings
-//! - `transmit`: the transmit ring
+//! - `outgoing`, `transmit`: the transmit ring
 //!
 //! What is shared with the kernel is a block or a slot at a time, and its status word says whose it is. Only
 //! that word is touched while it is the kernel's, as an atomic; what is ours is read as a slice.
@@ -17,6 +17,7 @@ mod arrived;
 mod blocks;
 mod layout;
 mod memory;
+mod outgoing;
 mod receive;
 mod shape;
 mod slots;

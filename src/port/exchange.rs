@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::atomic::AtomicCell;
 
-/// Two places between the control thread and one core. A place holds a pointer, so putting in and taking out is one
+/// Two places between the control thread and one core. A place holds a `T` that is one pointer, so putting in and taking out is one
 /// atomic instruction; the core looks at a flag before that.
 pub(super) struct Exchange<T> {
     offered: AtomicBool,
-    new: AtomicCell<Option<Box<T>>>,
-    old: AtomicCell<Option<Box<T>>>,
+    new: AtomicCell<Option<T>>,
+    old: AtomicCell<Option<T>>,
 }
 
 impl<T> fmt::Debug for Exchange<T> {
@@ -22,14 +22,14 @@ impl<T> fmt::Debug for Exchange<T> {
 
 impl<T> Default for Exchange<T> {
     fn default() -> Self {
-        const { assert!(AtomicCell::<Option<Box<T>>>::is_lock_free()) };
+        const { assert!(AtomicCell::<Option<T>>::is_lock_free()) };
         Exchange { offered: AtomicBool::new(false), new: AtomicCell::new(None), old: AtomicCell::new(None) }
     }
 }
 
 impl<T> Exchange<T> {
     /// Control thread: offers a new one; one that was offered and never taken comes back.
-    pub(super) fn offer(&self, new: Box<T>) -> Option<Box<T>> {
+    pub(super) fn offer(&self, new: T) -> Option<T> {
         let unwanted = self.new.swap(Some(new));
         // Release: pairs with the core's look.
         self.offered.store(true, Ordering::Release);
@@ -45,7 +45,7 @@ impl<T> Exchange<T> {
     /// Core: takes the new one in place of the current one, which is returned. Nothing happens while one left before
     /// has not been collected.
     #[cold]
-    pub(super) fn trade(&self, current: &mut Box<T>) -> Option<Box<T>> {
+    pub(super) fn trade(&self, current: &mut T) -> Option<T> {
         if let Some(uncollected) = self.old.take() {
             self.old.store(Some(uncollected));
             return None;
@@ -55,17 +55,17 @@ impl<T> Exchange<T> {
     }
 
     /// Core: leaves the old one for the control thread, which takes it apart.
-    pub(super) fn leave(&self, old: Box<T>) {
+    pub(super) fn leave(&self, old: T) {
         self.old.store(Some(old));
     }
 
     /// Control thread: what the core left.
-    pub(super) fn collect(&self) -> Option<Box<T>> {
+    pub(super) fn collect(&self) -> Option<T> {
         self.old.take()
     }
 
     /// The one that was offered and never taken.
-    pub(super) fn take_back(&self) -> Option<Box<T>> {
+    pub(super) fn take_back(&self) -> Option<T> {
         self.offered.store(false, Ordering::Relaxed);
         self.new.take()
     }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn one_is_traded_for_another_and_none_is_lost() {
-        let exchange = Exchange::<u32>::default();
+        let exchange = Exchange::<Box<u32>>::default();
         let mut current = Box::new(1);
         assert!(
             !exchange.is_offered() && exchange.trade(&mut current).is_none() && exchange.collect().is_none()

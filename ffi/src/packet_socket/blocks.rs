@@ -100,3 +100,73 @@ impl Blocks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet_socket::{RingShape, RingVersion};
+
+    fn ring() -> (Blocks, Cut) {
+        let cut = RingShape { packet: 1500, packets: 2 }.to_receive(RingVersion::V3);
+        (Blocks::new(RingMemory::anonymous(cut.bytes()), &cut), cut)
+    }
+
+    /// What the kernel does: a block of packets of these bytes, each of 60; the header of `bad` leads out of the block.
+    fn hand_over(ring: &Blocks, block: usize, packets: &[u8], bad: Option<usize>) {
+        let mut bytes = vec![0u8; 4096];
+        let words = |bytes: &mut [u8], at: usize, values: &[(usize, u32)]| {
+            for (field, value) in values {
+                bytes[at + field..at + field + 4].copy_from_slice(&value.to_ne_bytes());
+            }
+        };
+        words(&mut bytes, 0, &[(12, packets.len() as u32), (16, 48)]);
+        for (number, byte) in packets.iter().enumerate() {
+            let at = 48 + number * 176;
+            let len = if bad == Some(number) { 1 << 20 } else { 60 };
+            let step = if number + 1 == packets.len() { 0 } else { 176 };
+            words(&mut bytes, at, &[(0, step), (12, len), (16, len), (20, USER)]);
+            bytes[at + 24..at + 26].copy_from_slice(&96u16.to_ne_bytes());
+            bytes[at + 96..at + 156].fill(*byte);
+        }
+        // SAFETY: the ring is the test's alone, and no slice of it is alive.
+        unsafe { ring.memory.write(block + 12, &bytes[12..]) };
+        ring.memory.word(block + BLOCK_STATUS).store(USER, Ordering::Release);
+    }
+
+    fn status(ring: &Blocks, block: usize) -> u32 {
+        ring.memory.word(block + BLOCK_STATUS).load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn blocks_are_read_in_order_and_given_back_when_they_are_empty() {
+        let (mut ring, cut) = ring();
+        assert_eq!(cut.blocks, 2);
+        for round in 0..3u8 {
+            let block = usize::from(round % 2) * cut.block_bytes;
+            assert!(ring.next().is_none());
+            hand_over(&ring, block, &[round, round + 10], None);
+            assert_eq!(ring.next().unwrap().bytes, [round; 60]);
+            assert_eq!(ring.next().unwrap().bytes, [round + 10; 60]);
+            assert_eq!(status(&ring, block), USER, "the last packet may still be read");
+            assert!(ring.next().is_none());
+            assert_eq!(status(&ring, block), KERNEL);
+        }
+        assert_eq!((ring.seen, ring.damaged), (6, 0));
+    }
+
+    #[test]
+    fn a_block_is_given_up_where_a_length_leads_out_of_it() {
+        let (mut ring, cut) = ring();
+        hand_over(&ring, 0, &[1, 2, 3], Some(1));
+        hand_over(&ring, cut.block_bytes, &[4], None);
+        assert_eq!(ring.next().unwrap().bytes, [1; 60]);
+        assert!(ring.next().is_none());
+        assert_eq!((ring.seen, ring.damaged), (3, 2), "the one and those behind it");
+        assert_eq!(ring.next().unwrap().bytes, [4; 60]);
+        assert_eq!(status(&ring, 0), KERNEL);
+        // An empty block is passed over.
+        hand_over(&ring, 0, &[], None);
+        assert!(ring.next().is_none());
+        assert_eq!((status(&ring, 0), ring.seen), (KERNEL, 4));
+    }
+}

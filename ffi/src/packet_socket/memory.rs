@@ -40,6 +40,18 @@ impl RingMemory {
         Ok(RingMemory { base, bytes })
     }
 
+    /// Zeroed memory that belongs to no socket: the test is the kernel.
+    #[cfg(test)]
+    pub(super) fn anonymous(bytes: usize) -> RingMemory {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let base = unsafe {
+            libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+        };
+        assert_ne!(base, libc::MAP_FAILED);
+        RingMemory { base: NonNull::new(base.cast()).unwrap(), bytes }
+    }
+
     /// The status word at an offset.
     ///
     /// # Panics

@@ -106,3 +106,43 @@ impl Slots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet_socket::{RingShape, RingVersion};
+
+    /// What the kernel does: a packet of 60 such bytes, whose header says `len`.
+    fn hand_over(ring: &Slots, at: usize, byte: u8, len: u32) {
+        let mut bytes = [0u8; 160];
+        bytes[4..8].copy_from_slice(&len.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&len.to_ne_bytes());
+        bytes[12..14].copy_from_slice(&96u16.to_ne_bytes());
+        bytes[96..156].fill(byte);
+        // SAFETY: the ring is the test's alone, and no slice of it is alive.
+        unsafe { ring.memory.write(at + 4, &bytes[4..]) };
+        ring.memory.word(at).store(USER, Ordering::Release);
+    }
+
+    #[test]
+    fn slots_are_read_round_and_round_and_each_given_back() {
+        let cut = RingShape { packet: 1500, packets: 100 }.to_receive(RingVersion::V2);
+        assert!(cut.blocks > 1, "the ring's blocks have gaps at their ends");
+        let mut ring = Slots::new(RingMemory::anonymous(cut.bytes()), &cut);
+        let mut kernel = Cursor::new(cut);
+        for number in 0..3 * cut.slots() {
+            assert!(ring.next().is_none());
+            hand_over(&ring, kernel.at, number as u8, 60);
+            assert_eq!(ring.next().unwrap().bytes, [number as u8; 60]);
+            assert_eq!(ring.memory.word(kernel.at).load(Ordering::Acquire), USER);
+            ring.give_back();
+            assert_eq!(ring.memory.word(kernel.at).load(Ordering::Acquire), KERNEL);
+            kernel.step();
+        }
+        hand_over(&ring, kernel.at, 1, 1 << 20);
+        hand_over(&ring, kernel.following().at, 2, 60);
+        assert!(ring.next().is_none() && ring.damaged == 1);
+        assert_eq!(ring.next().unwrap().bytes, [2; 60]);
+        assert_eq!(ring.seen, 3 * cut.slots() as u64 + 2);
+    }
+}

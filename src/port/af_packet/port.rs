@@ -15,7 +15,7 @@ use super::{AfPacketConfig, RingFormat, refusal};
 use crate::packet::layers::LinkClass;
 use crate::port::device::{self, Facts, Seen};
 use crate::port::exchange::Exchange;
-use crate::port::{Link, Losses, MacAddress, Opening, Port, Queue, Receive};
+use crate::port::{Capability, Link, Losses, MacAddress, Opening, Port, Privilege, Queue, Receive};
 
 /// Bytes beyond the MTU a packet may have: Ethernet header and two VLAN tags, one of them put back by us.
 const BEYOND_MTU: u32 = 14 + 4 + 4;
@@ -47,8 +47,8 @@ pub struct AfPacket {
 struct Handle {
     /// The receiving sockets whose rings have not been collected.
     sockets: Vec<Arc<PacketSocket>>,
-    receive: Arc<Exchange<ReceiveRing>>,
-    transmit: Arc<Exchange<TransmitRing>>,
+    receive: Arc<Exchange<Box<ReceiveRing>>>,
+    transmit: Arc<Exchange<Box<TransmitRing>>>,
 }
 
 impl AfPacket {
@@ -187,6 +187,13 @@ impl Port for AfPacket {
         let plan = self.plan();
         let each = plan.receive.receive_bytes(plan.version) + plan.transmit.transmit_bytes();
         each * self.config.queues.unwrap_or(1) as u64
+    }
+
+    fn privileges(&self) -> Vec<Privilege> {
+        vec![Privilege::to_the_end(
+            Capability::NET_RAW,
+            "to open packet sockets, again when the device comes back",
+        )]
     }
 
     fn describe(&self) -> String {

@@ -20,7 +20,7 @@ pub(super) struct Receiver {
     pub(super) port: PortId,
     pub(super) link: LinkClass,
     pub(super) ring: Box<ReceiveRing>,
-    pub(super) exchange: Arc<Exchange<ReceiveRing>>,
+    pub(super) exchange: Arc<Exchange<Box<ReceiveRing>>>,
     pub(super) account: Arc<Account>,
 }
 

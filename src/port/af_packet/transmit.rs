@@ -19,7 +19,7 @@ const BEYOND_MTU: usize = ETHERNET + 4;
 /// A queue's transmitting half.
 pub(super) struct Transmitter {
     pub(super) ring: Box<TransmitRing>,
-    pub(super) exchange: Arc<Exchange<TransmitRing>>,
+    pub(super) exchange: Arc<Exchange<Box<TransmitRing>>>,
     pub(super) account: Arc<Account>,
     /// Bytes a packet must have.
     pub(super) least: usize,

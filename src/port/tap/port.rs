@@ -17,7 +17,7 @@ use super::transmit::Transmitter;
 use crate::packet::layers::LinkClass;
 use crate::port::device::{self, Facts, Seen};
 use crate::port::exchange::Exchange;
-use crate::port::{Link, Losses, MacAddress, Opening, Port, Queue, Receive};
+use crate::port::{Capability, Link, Losses, MacAddress, Opening, Port, Privilege, Queue, Receive};
 
 /// Bytes of an Ethernet header, and of a VLAN tag in it.
 const ETHERNET: usize = 14;
@@ -125,8 +125,8 @@ impl Tap {
         match self.make(self.queues.len()) {
             Ok((taps, device)) => {
                 for (handle, tap) in self.queues.iter_mut().zip(taps) {
-                    handle.receive.offer(Box::new(tap.clone()));
-                    handle.transmit.offer(Box::new(tap.clone()));
+                    handle.receive.offer(tap.clone());
+                    handle.transmit.offer(tap.clone());
                     handle.tap = tap;
                 }
                 news.push(format!("device {name:?} was deleted and is made again: traffic goes on"));
@@ -186,6 +186,10 @@ impl Port for Tap {
         vec![self.link()]
     }
 
+    fn privileges(&self) -> Vec<Privilege> {
+        vec![Privilege::to_the_end(Capability::NET_ADMIN, "to make its device, again when that was deleted")]
+    }
+
     fn describe(&self) -> String {
         let kind = if self.config.mode == Mode::Tap { "tap" } else { "tun" };
         let addresses = match self.config.address.join(", ") {
@@ -208,7 +212,7 @@ impl Port for Tap {
                 port: opening.id,
                 link: self.link().class,
                 most,
-                tap: Box::new(tap.clone()),
+                tap: tap.clone(),
                 exchange: handle.receive.clone(),
                 account: self.account.clone(),
             };
@@ -216,7 +220,7 @@ impl Port for Tap {
                 receive: opening.receives.then(|| Box::new(receiver()) as Box<dyn Receive>),
                 transmit: Some(Box::new(Transmitter {
                     sizes: least..=most,
-                    tap: Box::new(tap.clone()),
+                    tap: tap.clone(),
                     exchange: handle.transmit.clone(),
                 })),
             });

@@ -28,7 +28,7 @@ pub(super) struct Receiver {
     pub(super) link: LinkClass,
     /// The largest packet, bytes.
     pub(super) most: usize,
-    pub(super) tap: Box<Arc<Tap>>,
+    pub(super) tap: Arc<Tap>,
     pub(super) exchange: Arc<Exchange<Arc<Tap>>>,
     pub(super) account: Arc<Account>,
 }

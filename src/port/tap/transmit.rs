@@ -14,7 +14,7 @@ use crate::port::{Moved, Refusal, Transmit};
 pub(super) struct Transmitter {
     /// Bytes a packet has at least and at most.
     pub(super) sizes: std::ops::RangeInclusive<usize>,
-    pub(super) tap: Box<Arc<Tap>>,
+    pub(super) tap: Arc<Tap>,
     pub(super) exchange: Arc<Exchange<Arc<Tap>>>,
 }
 
