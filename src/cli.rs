@@ -13,6 +13,7 @@ mod output;
 mod replay;
 mod run;
 mod scripts;
+mod self_test;
 mod source;
 
 use std::ffi::OsString;

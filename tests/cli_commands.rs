@@ -69,8 +69,8 @@ fn applications_and_drivers_are_listed_with_their_keys() {
     let json = mnvkd(&["ports", "--json"]).json();
     let names: Vec<&str> =
         json["drivers"].as_array().unwrap().iter().filter_map(|d| d["name"].as_str()).collect();
-    assert_eq!(names, ["af_packet", "af_xdp", "capture", "generator", "null", "tap"]);
-    let capture = &json["drivers"][2]["keys"];
+    assert_eq!(names, ["af_packet", "af_xdp", "auto", "capture", "generator", "null", "tap"]);
+    let capture = &json["drivers"][3]["keys"];
     let keys: Vec<&str> = capture.as_array().unwrap().iter().filter_map(|key| key["name"].as_str()).collect();
     assert_eq!(keys, ["file", "out", "format", "drop-comments", "loop", "preload", "queues"]);
     assert_eq!((&capture[0]["default"], &capture[4]["default"]), (&Value::Null, &Value::from("1")));

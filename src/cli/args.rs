@@ -64,6 +64,7 @@ Examples:
   mnvkd doctor mnvkd.toml          for the cores, memory and devices of a configuration
   mnvkd doctor --cores 2,3         for polling cores on these CPUs
   sudo mnvkd doctor mnvkd.toml --fix
+  sudo mnvkd doctor --port eth0    every way to drive a device, tried
   mnvkd doctor --json | jq '.findings[] | select(.level != \"well\")'
 
 What --fix does can be taken back by one command, which it prints: huge pages reserved, transparent pages,
@@ -194,6 +195,11 @@ pub(super) struct DoctorArgs {
     /// Mend what can be taken back by one command, and print that command (needs root)
     #[arg(long)]
     pub(super) fix: bool,
+
+    /// Try every way to drive this network device, best first: what `driver = "auto"` would take, and why not what is
+    /// above it (needs root; packets that come meanwhile are dropped)
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["fix", "config", "set", "cores"])]
+    pub(super) port: Option<String>,
 
     #[command(flatten)]
     pub(super) changes: ChangeArgs,

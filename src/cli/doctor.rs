@@ -13,6 +13,9 @@ const SAMPLE_MS: u64 = 250;
 
 /// Examines the machine, mends what it is asked to, and says what is left: 3 where anything of it matters.
 pub(super) fn doctor(daemon: &Daemon, args: &DoctorArgs, output: &Output) -> anyhow::Result<u8> {
+    if let Some(device) = &args.port {
+        return super::self_test::self_test(device, output);
+    }
     let host = Host::here();
     let expect = expectation(daemon, args)?;
     let mut machine = Machine::look(&host, &expect);

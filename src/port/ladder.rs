@@ -122,8 +122,19 @@ impl Port for Ladder {
     }
 
     fn privileges(&self) -> Vec<Privilege> {
-        // What the lowest rung needs is needed in any case; for more, the rungs above say that they lack it.
-        self.ports().last().map(|port| port.privileges()).unwrap_or_default()
+        // What the lowest rung needs is needed in any case. What those above need they get where it can be had;
+        // where it cannot, they say so, and a lower one is taken.
+        let may = ffi::capabilities::of_this_thread().map(|sets| sets.permitted);
+        let had = |privilege: &Privilege| may.as_ref().is_ok_and(|may| may.contains(privilege.capability));
+        let lowest = self.ports().last().map(|port| port.privileges()).unwrap_or_default();
+        let above = self.ports().flat_map(|port| port.privileges()).filter(had);
+        let mut all: Vec<Privilege> = Vec::new();
+        for privilege in lowest.iter().copied().chain(above) {
+            if !all.contains(&privilege) {
+                all.push(privilege);
+            }
+        }
+        all
     }
 
     fn describe(&self) -> String {

@@ -200,7 +200,7 @@ fn exchange(port: &dyn Port, queues: &mut [Queue], frames: &mut Frames, test: &m
                 "completion",
                 Outcome::Failed,
                 format!(
-                    "{out} of {sent} frames did not come back in {} ms: the driver does not send, or does not wake up",
+                    "{out} of {sent} frames did not come back in {} ms: the driver does not send, does not wake up, or the device is down (`ip link` says)",
                     LOOKS as u64 * PAUSE_NS / 1_000_000
                 ),
             ),

@@ -9,6 +9,7 @@ use crate::port::driver::Drivers;
 use crate::port::generator::Generator;
 use crate::port::null::Null;
 use crate::port::tap::Tap;
+use crate::topology::auto;
 
 /// The drivers that come with mnvkd.
 pub fn drivers() -> Drivers {
@@ -25,6 +26,11 @@ pub fn drivers() -> Drivers {
         "af_packet",
         "any Linux device, by packet sockets with mapped rings (CAP_NET_RAW)",
         AfPacket::new,
+    );
+    drivers.register(
+        "auto",
+        "a network device in the best way that works: zero-copy, copy, generic AF_XDP, AF_PACKET",
+        auto::auto,
     );
     drivers.register(
         "tap",

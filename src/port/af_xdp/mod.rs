@@ -54,7 +54,7 @@ pub use self::config::{AfXdpConfig, BusyPollChoice, Mode, QueueChoice};
 use self::kernel::{Kernel, Linux};
 use self::open::Opened;
 use self::program::Filter;
-use super::{FrameNeeds, Losses, MacAddress, Opening, Port, Queue};
+use super::{Capability, FrameNeeds, Losses, MacAddress, Opening, Port, Privilege, Queue, bpf_capability};
 
 /// Bytes an Ethernet header and two VLAN tags add to the MTU.
 const HEADER_AND_TAGS: u32 = 14 + 8;
@@ -155,6 +155,22 @@ impl Port for AfXdp {
 
     fn mac_address(&self) -> Option<MacAddress> {
         self.inner.device.mac
+    }
+
+    fn privileges(&self) -> Vec<Privilege> {
+        let again = |capability, why| Privilege::to_the_end(capability, why);
+        let mut needed = vec![
+            again(Capability::NET_RAW, "to open AF_XDP sockets, again when the device comes back"),
+            again(Capability::NET_ADMIN, "to attach the XDP program, again when the device comes back"),
+            again(bpf_capability(), "to load the XDP program, again when the device comes back"),
+        ];
+        // Where memory that may be locked is limited, who has this capability is not held to it.
+        let may = ffi::capabilities::of_this_thread()
+            .is_ok_and(|sets| sets.permitted.contains(Capability::IPC_LOCK));
+        if may && ffi::memory::lock_limit().is_ok_and(|limit| limit.is_some()) {
+            needed.push(again(Capability::IPC_LOCK, "to have frames pinned beyond RLIMIT_MEMLOCK"));
+        }
+        needed
     }
 
     fn describe(&self) -> String {
