@@ -63,7 +63,7 @@ impl Kernel {
     }
 
     /// Takes a descriptor out of the transmit ring.
-    fn to_send(&mut self) -> Option<Descriptor> {
+    fn next_to_send(&mut self) -> Option<Descriptor> {
         let consumer = self.number(TRANSMIT + OFFSETS.consumer);
         if consumer == self.number(TRANSMIT + OFFSETS.producer) {
             return None;
@@ -220,7 +220,7 @@ fn a_packet_over_several_chunks_goes_out_in_parts_and_comes_back_once() {
         assert_eq!(rig.sender.descriptors(&frame), 3);
         rig.sender.send(frame).unwrap();
         rig.sender.publish();
-        let mut parts: Vec<Descriptor> = std::iter::from_fn(|| rig.kernel.to_send()).collect();
+        let mut parts: Vec<Descriptor> = std::iter::from_fn(|| rig.kernel.next_to_send()).collect();
         let lens: Vec<u32> = parts.iter().map(|part| part.len).collect();
         assert_eq!(lens, [4096 - 320, 4096, 9000 - 4096 - 3776]);
         assert_eq!(parts.iter().map(|part| part.options).collect::<Vec<_>>(), [CONTINUES, CONTINUES, 0]);
@@ -260,7 +260,7 @@ fn sending_stops_when_the_ring_is_full_and_goes_on_when_it_is_not() {
             "the kernel has looked at none"
         );
         rig.sender.publish();
-        for part in std::iter::from_fn(|| rig.kernel.to_send()).collect::<Vec<_>>() {
+        for part in std::iter::from_fn(|| rig.kernel.next_to_send()).collect::<Vec<_>>() {
             rig.kernel.complete(part.address);
         }
         let pool = &mut rig.pool;
