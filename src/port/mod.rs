@@ -217,6 +217,8 @@ pub struct Opening<'a> {
     pub virtual_time: bool,
     /// Does any pipeline take the port's packets? Where none does, receiving halves are not kept.
     pub receives: bool,
+    /// Does steering or an application read the port's packets? Where none does, the cache need not be asked for them.
+    pub reads: bool,
     /// Frames each queue may keep with its kernel or card: what [`Port::frame_needs`] asked for, or its share of what there is.
     pub frames_per_queue: usize,
     /// The frames of every core.

@@ -184,6 +184,7 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> any
         let carries = carried_to(wiring, id);
         let (seed, pages, cores) = (wiring.seed, wiring.pages, wiring.cores.len());
         let receives = wiring.pipelines.iter().any(|pipeline| pipeline.from.contains(&id));
+        let reads = wiring.pipelines.iter().any(|pipeline| pipeline.from.contains(&id) && pipeline.reads());
         let frames_per_queue = budget::granted(wiring, number, frames.first().map_or(0, Frames::total));
         let seat = &mut wiring.ports[number];
         let mut opening = Opening {
@@ -197,6 +198,7 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> any
             spread: spread(split, table.clone(), seat.queues),
             virtual_time: kind.clock.is_virtual(),
             receives,
+            reads,
             frames_per_queue,
             frames: &mut *frames,
         };

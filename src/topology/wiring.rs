@@ -50,6 +50,14 @@ pub struct PipelineSeat {
     pub(crate) split: Hashing,
 }
 
+impl PipelineSeat {
+    /// Does steering or an application of it read packets?
+    pub(crate) fn reads(&self) -> bool {
+        let reads = |(entry, _): &(Entry, _)| entry.reads != Reads::Nothing;
+        !matches!(self.steering, Steering::Direct) || self.stages.iter().any(reads)
+    }
+}
+
 /// Everything that is to be wired.
 pub struct Wiring {
     /// By core number.

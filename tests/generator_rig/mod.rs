@@ -64,6 +64,7 @@ impl Rig {
             spread: Arc::new(move |_, bytes, _| symmetric(bytes) % count),
             virtual_time: how.virtual_time,
             receives: true,
+            reads: true,
             frames_per_queue: 0,
         };
         let queues =

@@ -7,7 +7,7 @@ use hugepages::Frame;
 use hugepages::umem::{Receiver, Taken};
 
 use super::counts::{Counts, add};
-use super::shared::{Receiving, Shared};
+use super::shared::{Receiving, Shared, Turn};
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
 use crate::port::{Gate, Moved, Receive, Supply};
@@ -17,10 +17,22 @@ const POST: usize = 64;
 /// How many packets ahead the cache is asked for.
 const AHEAD: u32 = 4;
 
+/// How a queue is polled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// Does an application read packets, so that the cache is to be asked for them?
+    pub(super) prefetch: bool,
+    /// The kernel polls the device only when we call.
+    pub(super) busy_poll: bool,
+}
+
 /// A receive queue.
 pub(super) struct Incoming {
     port: PortId,
     shared: Arc<Shared>,
+    held: Option<Box<Receiving>>,
+    /// Ask the cache for packets ahead of time?
+    prefetch: bool,
     /// Frames kept with the kernel.
     target: usize,
     /// The kernel polls the device only when we call.
@@ -29,8 +41,43 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(port: PortId, shared: Arc<Shared>, target: usize, busy_poll: bool) -> Incoming {
-        Incoming { port, shared, target, busy_poll, closed: false }
+    /// The receive queue of a port; the half lies in its cell.
+    pub(super) fn new(port: PortId, shared: Arc<Shared>, target: usize, how: How) -> Incoming {
+        let held = shared.receiving.take();
+        Incoming {
+            port,
+            shared,
+            held,
+            prefetch: how.prefetch,
+            target,
+            busy_poll: how.busy_poll,
+            closed: false,
+        }
+    }
+
+    /// The control thread wants the half, or has something for us.
+    #[cold]
+    fn change_hands(&mut self, frames: &mut Frames) {
+        let shared = &self.shared;
+        if shared.is_turn(Turn::Ready) {
+            self.held = shared.receiving.take();
+            shared.set_turn(Turn::Core);
+            if let Some(held) = &mut self.held {
+                frames.release_each(held.spare.drain(..));
+            }
+        } else if shared.is_turn(Turn::Wanted)
+            && let Some(held) = self.held.take_if(Receiving::is_drained)
+        {
+            shared.receiving.store(Some(held));
+            shared.set_turn(Turn::Control);
+        }
+    }
+
+    /// Puts the half into its cell, for whoever closes the socket.
+    fn put_back(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.shared.receiving.store(Some(held));
+        }
     }
 
     /// Takes packets from the ring, refills the fill ring, calls the kernel where it waits for it.
@@ -45,12 +92,16 @@ impl Incoming {
     ) -> Moved {
         let mut moved = Moved::default();
         let Receiving { half: Some(half), partial, skipping, .. } = receiving else { return moved };
-        let mut taken_any = false;
-        while (moved.packets as usize) < limit
+        let available = half.available();
+        let mut left = available;
+        while left > 0
+            && (moved.packets as usize) < limit
             && let Some(taken) = half.take()
         {
-            taken_any = true;
-            half.prefetch(AHEAD);
+            left -= 1;
+            if self.prefetch {
+                half.prefetch(AHEAD);
+            }
             let frame = match taken {
                 Ok(Taken { frame, continues: false }) if partial.is_none() && !*skipping => frame,
                 Ok(part) => match gather(partial, skipping, part, frames, &self.shared.counts) {
@@ -66,14 +117,14 @@ impl Incoming {
             moved.bytes += frame.len() as u64;
             into.push(Packet::new(frame, self.port, LinkClass::Ethernet, now_ns));
         }
-        if taken_any {
+        if available > 0 {
             half.release();
         }
         let wanted = self.target.saturating_sub(half.posted());
         if wanted >= POST.min(self.target) {
             post(half, wanted, frames);
         }
-        if half.needs_wakeup() || (self.busy_poll && !taken_any) {
+        if half.needs_wakeup() || (self.busy_poll && available == 0) {
             // What keeps it from being polled (the device is down, or gone) is seen and told by the control thread.
             let _ = half.socket().wake_receive();
         }
@@ -145,12 +196,12 @@ impl Receive for Incoming {
         now_ns: u64,
         _gate: Gate,
     ) -> Moved {
-        let Some(mut receiving) = self.shared.receiving.take() else { return Moved::default() };
-        if !receiving.spare.is_empty() {
-            frames.release_each(receiving.spare.drain(..));
+        if !self.shared.is_quiet() {
+            self.change_hands(frames);
         }
-        let moved = self.poll(&mut receiving, frames, into, limit, now_ns);
-        self.shared.receiving.store(Some(receiving));
+        let Some(mut held) = self.held.take() else { return Moved::default() };
+        let moved = self.poll(&mut held, frames, into, limit, now_ns);
+        self.held = Some(held);
         moved
     }
 
@@ -161,6 +212,7 @@ impl Receive for Incoming {
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
         self.shared.plug.pull();
         self.closed = true;
+        self.put_back();
         if self.shared.leave() { self.shared.close(frames) } else { Ok(()) }
     }
 }
@@ -168,6 +220,7 @@ impl Receive for Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.closed {
+            self.put_back();
             self.shared.leave();
         }
     }

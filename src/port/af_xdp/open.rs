@@ -11,11 +11,11 @@ use ffi::xdp::{BusyPoll, RingSizes};
 use hugepages::umem::{self, Umem};
 
 use super::busy_poll::Deferred;
-use super::incoming::{Incoming, post};
+use super::incoming::{How, Incoming, post};
 use super::kernel::{Halves, Kernel};
 use super::ladder::{Lender, Refused, Rung, Stood, Wanted, climb};
 use super::outgoing::Outgoing;
-use super::shared::{Plug, Shared};
+use super::shared::{Plug, Shared, Turn};
 use super::watch::Seen;
 use super::{HEADER_AND_TAGS, On};
 use crate::port::{Opening, Queue};
@@ -121,18 +121,13 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         let plug = Arc::new(Plug::default());
         let ended = Arc::new(Mutex::new(None));
         self.plug_in(&plug, &ended, map);
+        let how = How { prefetch: opening.reads, busy_poll: self.config.busy_poll_budget().is_some() };
         let mut queues = Vec::new();
         let mut states = Vec::new();
         for (umem, halves) in umems.into_iter().zip(halves) {
             let shared = self.share(halves, plug.clone(), &device, receives);
-            let receive = receives.then(|| {
-                Box::new(Incoming::new(
-                    opening.id,
-                    shared.clone(),
-                    target,
-                    self.config.busy_poll_budget().is_some(),
-                )) as _
-            });
+            let receive =
+                receives.then(|| Box::new(Incoming::new(opening.id, shared.clone(), target, how)) as _);
             let transmit = Outgoing::new(shared.clone(), most);
             queues.push(Queue { receive, transmit: Some(Box::new(transmit)) });
             states.push(QueueState { umem, target, shared });
@@ -186,7 +181,8 @@ impl<K: Kernel<Halves = Halves>> On<K> {
     fn share(&self, halves: Halves, plug: Arc<Plug>, device: &Device, receives: bool) -> Arc<Shared> {
         let _ = self.tune(&halves);
         let (receiver, sender) = halves;
-        let shared = Shared::new(receiver, sender, if receives { 2 } else { 1 }, plug);
+        let (users, turn) = if receives { (2, Turn::Core) } else { (1, Turn::Control) };
+        let shared = Shared::new(receiver, sender, users, turn, plug);
         shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
         Arc::new(shared)
     }

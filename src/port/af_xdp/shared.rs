@@ -1,11 +1,12 @@
 //! What the halves of a queue and the control thread have in common, the halves themselves among it.
 //!
-//! A core takes a half out of its cell for the time of a call and puts it back: two atomic exchanges on a line nobody
-//! else touches. So the control thread can replace a socket whose device went away: it takes the halves between two
-//! calls, closes them, and later puts others there. Whoever finds a cell empty goes without.
+//! The control thread replaces a socket whose device went away, so halves change hands. The receiving half is its
+//! core's own, which looks at one word a turn whether it is wanted: an atomic exchange there would wait for the ring's
+//! stores to reach the kernel's CPU. The sending half is taken out of a cell for the time of a call, which costs nothing
+//! beside the system call; so it can be had while nothing is sent. Whoever finds a cell empty goes without.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_utils::CachePadded;
@@ -15,6 +16,20 @@ use hugepages::umem::{self, Receiver, Sender};
 
 use super::counts::{Counts, add};
 use crate::packet::Frames;
+
+/// Whose the receiving half is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Turn {
+    /// Its core's.
+    Core = 0,
+    /// Its core's, and the control thread wants it.
+    Wanted = 1,
+    /// The control thread's, in the cell; also where no core polls the queue.
+    Control = 2,
+    /// It lies in the cell for its core.
+    Ready = 3,
+}
 
 /// The receiving side of a queue.
 #[derive(Debug, Default)]
@@ -33,7 +48,8 @@ pub(super) struct Receiving {
 
 /// What the halves of one queue and the control thread share.
 pub(super) struct Shared {
-    /// The receiving side.
+    turn: CachePadded<AtomicU8>,
+    /// The receiving side, while its core does not have it.
     pub(super) receiving: CachePadded<AtomicCell<Option<Box<Receiving>>>>,
     /// The sending half.
     pub(super) sending: CachePadded<AtomicCell<Option<Box<Sender>>>>,
@@ -67,16 +83,33 @@ impl Plug {
 }
 
 impl Shared {
-    /// Of a queue that `users` ends on its core will close.
-    pub(super) fn new(receiver: Receiver, sender: Sender, users: u32, plug: Arc<Plug>) -> Shared {
+    /// Of a queue that `users` ends on its core will close; `turn` says whether one of them polls it.
+    pub(super) fn new(receiver: Receiver, sender: Sender, users: u32, turn: Turn, plug: Arc<Plug>) -> Shared {
         let receiving = Receiving { half: Some(receiver), ..Receiving::default() };
         Shared {
+            turn: CachePadded::new(AtomicU8::new(turn as u8)),
             receiving: CachePadded::new(AtomicCell::new(Some(Box::new(receiving)))),
             sending: CachePadded::new(AtomicCell::new(Some(Box::new(sender)))),
             counts: Counts::default(),
             users: AtomicU32::new(users),
             plug,
         }
+    }
+
+    /// Is the receiving half its core's, and nobody wants it?
+    #[inline(always)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) == Turn::Core as u8
+    }
+
+    /// Is it so?
+    pub(super) fn is_turn(&self, turn: Turn) -> bool {
+        self.turn.load(Ordering::Acquire) == turn as u8
+    }
+
+    /// It is so from now on: what lies in the cell was put there before.
+    pub(super) fn set_turn(&self, turn: Turn) {
+        self.turn.store(turn as u8, Ordering::Release);
     }
 
     /// One end less; is it the last?

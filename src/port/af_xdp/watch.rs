@@ -14,11 +14,9 @@ use super::counts::add;
 use super::kernel::{Halves, Kernel};
 use super::ladder::{Lender, Refused, Rung, Stood, climb};
 use super::open::{HEADER_AND_TAG, Opened};
-use super::shared::Receiving;
+use super::shared::{Receiving, Turn};
 use super::{HEADER_AND_TAGS, On};
 
-/// Looks for which a core may go on taking packets out of the ring of a device that is gone.
-const PATIENCE: u32 = 10;
 /// Looks between two tries to open a device that is back.
 const TRY_EVERY: u32 = 5;
 
@@ -168,8 +166,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         opened.queues.iter().for_each(|queue| queue.shared.counts.down.store(true, Ordering::Relaxed));
         opened.seen.looks += 1;
         if !opened.seen.closed {
-            let patient = opened.seen.looks < PATIENCE;
-            opened.seen.closed = opened.close_all(patient);
+            opened.seen.closed = opened.close_all();
         }
         let Some(device) = found.filter(|device| device.up) else { return };
         if opened.seen.closed && opened.seen.looks.is_multiple_of(TRY_EVERY) {
@@ -215,6 +212,9 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             receiving.half = Some(halves.0);
             shared.sending.store(Some(Box::new(halves.1)));
             shared.receiving.store(Some(Box::new(receiving)));
+            if opened.receives {
+                shared.set_turn(Turn::Ready);
+            }
             shared.counts.down.store(false, Ordering::Relaxed);
         }
         if self.config.busy_poll_budget().is_some() {
@@ -228,26 +228,30 @@ impl<K: Kernel<Halves = Halves>> On<K> {
 }
 
 impl<K: Kernel<Halves = Halves>> Opened<K> {
-    /// Takes every queue's halves and closes them; those a core has in hand, or whose ring still holds packets while
-    /// there is patience, are left for the next look. Are all closed?
-    fn close_all(&mut self, patient: bool) -> bool {
-        self.queues.iter().map(|queue| queue.close(patient)).filter(|closed| !closed).count() == 0
+    /// Takes every queue's halves and closes them; those a core has in hand, or whose ring still holds packets, are
+    /// left for the next look. Are all closed?
+    fn close_all(&mut self) -> bool {
+        self.queues.iter().map(|queue| queue.close()).filter(|closed| !closed).count() == 0
     }
 }
 
 impl super::open::QueueState {
-    fn close(&self, patient: bool) -> bool {
+    fn close(&self) -> bool {
         let shared = &self.shared;
+        if shared.is_turn(Turn::Core) {
+            // The core gives it when it has taken what is in the ring.
+            shared.set_turn(Turn::Wanted);
+        }
+        if !shared.is_turn(Turn::Control) {
+            return false;
+        }
         let Some(mut receiving) = shared.receiving.take() else { return false };
-        let waits = receiving.half.as_mut().is_some_and(|half| half.available() > 0);
-        if (patient && waits) || receiving.half.is_none() {
+        let sender = if receiving.half.is_some() { shared.sending.take() } else { None };
+        let Some(mut sender) = sender else {
+            // Closed before, or the core is just sending.
             let closed = receiving.half.is_none();
             shared.receiving.store(Some(receiving));
             return closed;
-        }
-        let Some(mut sender) = shared.sending.take() else {
-            shared.receiving.store(Some(receiving));
-            return false;
         };
         let Receiving { half, partial, skipping, kept, .. } = &mut *receiving;
         kept.extend(partial.take());
@@ -265,6 +269,11 @@ impl super::open::QueueState {
 }
 
 impl Receiving {
+    /// Has everything been taken out of the ring?
+    pub(super) fn is_drained(held: &mut Box<Receiving>) -> bool {
+        held.half.as_mut().is_none_or(|half| half.available() == 0)
+    }
+
     /// Keeps so many frames to fill the next socket with; the others go home.
     fn keep(&mut self, target: usize) {
         let Receiving { kept, spare, .. } = self;
