@@ -264,16 +264,32 @@ fn a_device_that_is_deleted_and_made_again_is_taken_up_again() {
 }
 
 #[test]
+fn the_far_namespace_is_deleted() {
+    let Some(lab) = Lab::new(&["gen", "dut"]) else { return };
+    lab.veth(("gen", "g0"), ("dut", "d0"), "1500");
+    let mut dut = lab.mnvkd("dut", &config(1, "d0", "", "[\"mac-swap\"]"));
+    lab.await_sockets("dut", 1, &mut dut);
+    lab.mnvkd("gen", &load("count = 500\nrate = \"5kpps\"", &on("g0"), None)).report();
+    live_rig::run(&["ip", "netns", "del", &lab.full("gen")]);
+    dut.await_said("no device \"d0\" any more");
+    let dut = dut.stop();
+    assert_eq!(dut.received("wire") + dut.lost_in("wire"), 500);
+}
+
+#[test]
 fn a_larger_mtu_is_reported_and_what_does_not_fit_counted() {
     let Some(lab) = Lab::new(&["gen", "dut"]) else { return };
     lab.veth(("gen", "g0"), ("dut", "d0"), "1500");
     let mut dut = lab.mnvkd("dut", &config(1, "d0", "", "[\"sink\"]"));
     lab.await_sockets("dut", 1, &mut dut);
+    let large = "count = 100\nsize = 3000\nrate = \"5kpps\"";
+    let refused = lab.mnvkd("gen", &load(large, &on("g0"), None)).report();
+    assert_eq!((refused.number("/books/dropped/size"), refused.transmitted("wire")), (100, 0));
     for (name, device) in [("gen", "g0"), ("dut", "d0")] {
         lab.inside(name, &["ip", "link", "set", device, "mtu", "4000"]);
     }
     dut.await_said("was 1500 and is 4000");
-    lab.mnvkd("gen", &load("count = 100\nsize = 3000\nrate = \"5kpps\"", &on("g0"), None)).report();
+    lab.mnvkd("gen", &load(large, &on("g0"), None)).report();
     std::thread::sleep(Duration::from_millis(200));
     let dut = dut.stop();
     assert_eq!((dut.received("wire"), dut.lost("wire", "larger-than-frame")), (0, 100));

@@ -185,6 +185,19 @@ fn a_device_that_goes_down_or_is_deleted_comes_back() {
 }
 
 #[test]
+fn frames_do_not_go_into_a_device_of_ip_packets() {
+    let Some(lab) = Lab::new(&["hub"]) else { return };
+    let load = "driver = \"generator\"\ncount = 100";
+    let hub = lab.mnvkd(
+        "hub",
+        &between(1, &tap("t0", "mode = \"tun\""), load)
+            .replace("\"one\", \"other\"]\nto = [\"other\", \"one\"]", "\"other\"]\nto = [\"one\"]"),
+    );
+    let hub = hub.report();
+    assert_eq!((hub.number("/books/dropped/link-type"), hub.transmitted("one")), (100, 0));
+}
+
+#[test]
 fn refusals_say_what_to_do() {
     let Some(lab) = Lab::new(&["hub", "other"]) else { return };
     let refused = |mut program: Running| {

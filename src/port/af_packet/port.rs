@@ -10,7 +10,7 @@ use ffi::packet_socket::{PacketSocket, ReceiveRing, RingShape, SocketStatistics,
 use super::account::Account;
 use super::receive::Receiver;
 use super::sockets::{Plan, Rings};
-use super::transmit::{self, Transmitter};
+use super::transmit::Transmitter;
 use super::{AfPacketConfig, RingFormat, refusal};
 use crate::packet::layers::LinkClass;
 use crate::port::device::{self, Facts, Seen};
@@ -230,7 +230,7 @@ impl Port for AfPacket {
                     ring: transmit,
                     exchange: handle.transmit.clone(),
                     account: account.clone(),
-                    least: transmit::least(self.device.ethernet),
+                    link: link.class,
                 })),
             });
             self.queues.push(handle);

@@ -7,6 +7,7 @@ use ffi::packet_socket::TransmitRing;
 
 use super::account::Account;
 use super::refusal;
+use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, Reason, checksum};
 use crate::port::exchange::Exchange;
 use crate::port::{Moved, Refusal, Transmit};
@@ -21,8 +22,8 @@ pub(super) struct Transmitter {
     pub(super) ring: Box<TransmitRing>,
     pub(super) exchange: Arc<Exchange<Box<TransmitRing>>>,
     pub(super) account: Arc<Account>,
-    /// Bytes a packet must have.
-    pub(super) least: usize,
+    /// What packets must start with.
+    pub(super) link: LinkClass,
 }
 
 impl Transmit for Transmitter {
@@ -34,10 +35,11 @@ impl Transmit for Transmitter {
         let mut moved = Moved::default();
         let can_send = self.account.can_send.load(Ordering::Relaxed);
         let most = self.account.mtu.load(Ordering::Relaxed) as usize + BEYOND_MTU;
+        let most = most.min(self.ring.room());
         let mut refusal = None;
         let mut taken = 0;
         for packet in packets.iter_mut() {
-            if let Some(reason) = fault(packet, can_send, self.least, most.min(self.ring.room())) {
+            if let Some(reason) = fault(packet, self.link, most, can_send) {
                 refusal = Some(Refusal::Never(reason));
                 break;
             }
@@ -93,20 +95,18 @@ impl Transmitter {
 
 /// Why a packet cannot be sent, if it cannot; its checksum is complete afterwards.
 #[inline]
-fn fault(packet: &mut Packet, can_send: bool, least: usize, most: usize) -> Option<Reason> {
+fn fault(packet: &mut Packet, link: LinkClass, most: usize, can_send: bool) -> Option<Reason> {
     if packet.len() == 0 {
         return Some(Reason::EMPTY);
     }
-    if packet.len() < least || packet.len() > most {
+    if packet.link() != link {
+        return Some(Reason::LINK_TYPE);
+    }
+    if packet.len() > most || (link == LinkClass::Ethernet && packet.len() < ETHERNET) {
         return Some(Reason::SIZE);
     }
     if !can_send || !checksum::complete(packet) {
         return Some(Reason::TRANSMIT_FAILED);
     }
     None
-}
-
-/// Bytes a packet to a device of this link layer must have.
-pub(super) fn least(ethernet: bool) -> usize {
-    if ethernet { ETHERNET } else { 1 }
 }

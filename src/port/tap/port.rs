@@ -219,6 +219,7 @@ impl Port for Tap {
             queues.push(Queue {
                 receive: opening.receives.then(|| Box::new(receiver()) as Box<dyn Receive>),
                 transmit: Some(Box::new(Transmitter {
+                    link: self.link().class,
                     sizes: least..=most,
                     tap: tap.clone(),
                     exchange: handle.transmit.clone(),

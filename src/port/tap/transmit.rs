@@ -6,12 +6,15 @@ use std::sync::Arc;
 use ffi::errno::{EAGAIN, EBADFD, EINTR, EIO, ENOBUFS, ENOMEM};
 use ffi::tap::Tap;
 
+use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, Reason, checksum};
 use crate::port::exchange::Exchange;
 use crate::port::{Moved, Refusal, Transmit};
 
 /// A queue's transmitting half.
 pub(super) struct Transmitter {
+    /// What packets must start with.
+    pub(super) link: LinkClass,
     /// Bytes a packet has at least and at most.
     pub(super) sizes: std::ops::RangeInclusive<usize>,
     pub(super) tap: Arc<Tap>,
@@ -43,6 +46,9 @@ impl Transmitter {
     fn send(&self, packet: &mut Packet) -> Option<Refusal> {
         if packet.len() == 0 {
             return Some(Refusal::Never(Reason::EMPTY));
+        }
+        if packet.link() != self.link {
+            return Some(Refusal::Never(Reason::LINK_TYPE));
         }
         if !self.sizes.contains(&packet.len()) {
             return Some(Refusal::Never(Reason::SIZE));
