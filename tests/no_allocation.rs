@@ -204,6 +204,26 @@ fn nothing_allocates_while_captures_are_read_and_written() {
 }
 
 #[test]
+fn nothing_allocates_while_echo_answers() {
+    let scratch = Scratch::new();
+    let file = sample(&scratch, "asked.pcap", FileFormat::PcapNanos);
+    for others in ["pass", "drop"] {
+        for address in ["10.0.0.2/24", "10.0.0.3/24"] {
+            let setup = watched(2)
+                .set("app.echo.mac=\"02:00:00:00:00:01\"")
+                .set(format!("app.echo.addresses=[{address:?}]"))
+                .set("app.echo.udp_ports=[53]")
+                .set(format!("app.echo.others={others:?}"))
+                .capture("file", &file, "loop = 3")
+                .pipeline("main", &["file"], &[], &["watch", "echo", "sink"]);
+            assert_quiet(&setup, How::Threads);
+            let answered = &setup.run(How::Threads).tallies["echo"]["answered"]["udp"];
+            assert_eq!(*answered, if address == "10.0.0.2/24" { 9000 } else { 0 });
+        }
+    }
+}
+
+#[test]
 fn nothing_allocates_while_a_real_capture_is_read() {
     let Some(dir) = captures() else { return };
     let scratch = Scratch::new();

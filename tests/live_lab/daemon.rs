@@ -64,7 +64,7 @@ impl Daemon {
     pub fn spawn(lab: &Lab, config: &str) -> Daemon {
         let config = tempfile::Config::new(config);
         let mut child = lab
-            .command("dut", env!("CARGO_BIN_EXE_mnvkd"))
+            .command(lab.place(), env!("CARGO_BIN_EXE_mnvkd"))
             .args(["run", "--json"])
             .arg(&config.0)
             .stdin(Stdio::null())

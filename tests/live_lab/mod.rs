@@ -16,8 +16,8 @@ use std::time::Duration;
 
 pub use clients::{Flow, ping, sockperf};
 pub use daemon::{Daemon, Ended, accounted};
-pub use drivers::{AF_PACKET, AF_PACKET_BLOCKS, AF_XDP, AF_XDP_GENERIC, Driver};
-pub use network::{Background, Lab, quietly};
+pub use drivers::{AF_PACKET, AF_PACKET_BLOCKS, AF_XDP, AF_XDP_GENERIC, Driver, TAP};
+pub use network::{Background, Lab, Traffic, quietly};
 
 /// What takes longer than this will not end.
 const LONGEST: Duration = Duration::from_secs(60);

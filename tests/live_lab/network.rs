@@ -9,6 +9,8 @@ use super::{Ran, run};
 /// A network of `scripts/lab.sh`, of a name nothing else has.
 pub struct Lab {
     name: String,
+    /// The namespace the daemon runs in.
+    place: &'static str,
 }
 
 /// What the kernel counted at a device.
@@ -18,6 +20,8 @@ pub struct Traffic {
     pub received: u64,
     /// Packets the device sent.
     pub sent: u64,
+    /// Packets it was given to send, and dropped.
+    pub unsent: u64,
 }
 
 fn script() -> PathBuf {
@@ -30,9 +34,22 @@ impl Lab {
     pub fn up(options: &[&str]) -> Lab {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let lab = Lab { name: format!("mnvkd-{}-{number}", std::process::id()) };
+        let lab = Lab { name: format!("mnvkd-{}-{number}", std::process::id()), place: "dut" };
         run(Command::new(script()).args(["up", "--name", &lab.name]).args(options)).good();
         lab
+    }
+
+    /// The daemon is to run where the client is, and make the client's device.
+    #[track_caller]
+    pub fn move_in(&mut self) {
+        self.client(&["ip", "link", "del", "eth0"]).good();
+        self.client(&["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad"]).good();
+        self.place = "client";
+    }
+
+    /// The namespace the daemon runs in.
+    pub fn place(&self) -> &'static str {
+        self.place
     }
 
     /// The namespace of this name in it: `dut`, `client`, `client1`...
@@ -63,8 +80,13 @@ impl Lab {
     #[track_caller]
     pub fn traffic(&self, which: &str, device: &str) -> Traffic {
         let link = self.run(which, &["ip", "-s", "-j", "link", "show", "dev", device]).good().json();
-        let count = |way: &str| link[0]["stats64"][way]["packets"].as_u64().expect("a count of packets");
-        Traffic { received: count("rx"), sent: count("tx") }
+        let count =
+            |way: &str, what: &str| link[0]["stats64"][way][what].as_u64().expect("a count of packets");
+        Traffic {
+            received: count("rx", "packets"),
+            sent: count("tx", "packets"),
+            unsent: count("tx", "dropped"),
+        }
     }
 
     /// The Ethernet address of a device.
