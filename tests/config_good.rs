@@ -34,7 +34,7 @@ fn every_key_is_read() {
     assert_eq!(data.privileges, PrivilegePolicy::DropAll);
     assert_eq!((config.ports[0].name.as_str(), config.ports[0].driver), ("in", "null"));
     assert!(config.ports[0].maker.make().is_ok());
-    assert_eq!(config.ports[0].place.to_string(), "test.toml:11:8");
+    assert_eq!(config.ports[0].place.to_string(), "test.toml:12:8");
     assert_eq!(config.pipelines[0].stages, ["count", "swap"]);
 }
 
@@ -92,6 +92,7 @@ arena = \"3MiB\"
 burst = 32
 cores = 2
 pages = \"prefer\"
+privileges = \"drop\"
 seed = 1
 
 [[pipeline]]

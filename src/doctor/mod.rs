@@ -7,7 +7,7 @@
 //! 3. [`Scene`]: all a check may look at. Nothing else is read: a test makes up a scene of files.
 //! 4. The checks, a file a subject: `memory`, `cores`, `others`, `device` (with `drivers`), `system`, `privileges`.
 //! 5. [`Finding`]: what, why it matters, what mends it; [`Fix`]: what `--fix` does, and what takes it back.
-//! 6. [`report`]: all of it for people and for machines.
+//! 6. [`report`]: all of it for people and for machines; [`self_test`]: a device tried step by step.
 
 mod cores;
 mod device;
@@ -20,6 +20,7 @@ mod others;
 mod privileges;
 pub mod report;
 mod scene;
+pub mod self_test;
 mod system;
 
 pub use device::DeviceFacts;
@@ -32,7 +33,7 @@ pub use scene::{Sample, Scene};
 type Check = fn(&Scene<'_>) -> Vec<Finding>;
 
 /// All checks, in the order of the report.
-const CHECKS: [Check; 23] = [
+const CHECKS: [Check; 24] = [
     configuration,
     privileges::capabilities,
     privileges::unprivileged_bpf,
@@ -43,6 +44,7 @@ const CHECKS: [Check; 23] = [
     cores::tick,
     cores::governor,
     cores::siblings,
+    cores::quota,
     others::threads,
     others::device_interrupts,
     others::irqbalance,
