@@ -263,7 +263,7 @@ fn what_is_missing_is_said_before_anything_is_opened() {
 fn the_wiring_names_what_ports_need() {
     let plan = setup("plan", "drop");
     let plan = plan.daemon.plan(plan.config()).unwrap();
-    let lines = "needs CAP_NET_RAW to open a socket\n         needs CAP_NET_ADMIN to set the device\n";
+    let lines = "needs CAP_NET_RAW to open a socket\n        needs CAP_NET_ADMIN to set the device\n";
     assert!(plan.to_string().contains(lines), "{plan}");
     let first = &plan.json()["ports"][0]["privileges"][0];
     assert_eq!((&first["capability"], &first["again"]), (&"CAP_NET_RAW".into(), &false.into()));
