@@ -7,7 +7,7 @@
 //! 3. [`Scene`]: all a check may look at. Nothing else is read: a test makes up a scene of files.
 //! 4. The checks, a file a subject: `memory`, `cores`, `others`, `device` (with `drivers`), `system`, `privileges`.
 //! 5. [`Finding`]: what, why it matters, what mends it; [`Fix`]: what `--fix` does, and what takes it back.
-//! 6. [`report`]: all of it for people and for machines; [`self_test`]: a device tried step by step.
+//! 6. [`report`]: all of it for people and for machines.
 
 mod cores;
 mod device;
@@ -20,7 +20,6 @@ mod others;
 mod privileges;
 pub mod report;
 mod scene;
-pub mod self_test;
 mod system;
 
 pub use device::DeviceFacts;

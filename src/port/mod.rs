@@ -9,14 +9,12 @@ pub mod driver;
 pub mod generator;
 pub mod null;
 mod privilege;
-mod self_test;
 mod swallow;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use privilege::{Capability, Privilege, bpf_capability};
-pub use self_test::{Outcome, SelfTest, TestStep};
 
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId, Reason, Reasons};
