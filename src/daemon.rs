@@ -144,7 +144,7 @@ impl Daemon {
         let rate = clock::Rate::measure(5_000_000);
         let mut privileges = Privileges::check(&plan)?;
         let mut built = topology::build(&mut plan.wiring, &plan.budget, &kind)?;
-        privileges.give_up(&mut built.notes)?;
+        privileges.give_up(&mut built)?;
         let stop = StopFlag::new()?;
         let mut progress = progress::Progress::new(options.progress, &built.published);
         let outcome = replay::simulate(&mut built.workers, || {

@@ -26,6 +26,8 @@ struct VaultConfig {
     label: String,
     /// Asks for nothing.
     modest: bool,
+    /// Needs nothing again once it is open.
+    content: bool,
 }
 
 /// What was effective, and the status of the thread, by label and moment: the last one counts.
@@ -77,7 +79,10 @@ fn seen(label: &str, moment: &'static str) -> Option<Thread> {
     SEEN.lock().unwrap().get(&(label.to_owned(), moment)).cloned()
 }
 
-struct Vault(VaultConfig);
+struct Vault {
+    config: VaultConfig,
+    open: bool,
+}
 
 impl Port for Vault {
     fn driver(&self) -> &'static str {
@@ -101,24 +106,26 @@ impl Port for Vault {
             Privilege::to_open(Capability::NET_RAW, "to open a socket"),
             Privilege::to_the_end(Capability::NET_ADMIN, "to set the device"),
         ];
-        if self.0.modest { Vec::new() } else { asked }
+        if self.config.modest || self.config.content && self.open { Vec::new() } else { asked }
     }
 
     fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
-        write_down(&self.0.label, "open");
-        let queue = |_| Queue { receive: Some(Box::new(Silent(self.0.label.clone(), 0))), transmit: None };
+        write_down(&self.config.label, "open");
+        self.open = true;
+        let queue =
+            |_| Queue { receive: Some(Box::new(Silent(self.config.label.clone(), 0))), transmit: None };
         Ok((0..opening.queues).map(queue).collect())
     }
 
     fn watch(&mut self) -> Vec<String> {
-        write_down(&self.0.label, "watch");
+        write_down(&self.config.label, "watch");
         Vec::new()
     }
 }
 
 impl Drop for Vault {
     fn drop(&mut self) {
-        write_down(&self.0.label, "end");
+        write_down(&self.config.label, "end");
     }
 }
 
@@ -140,7 +147,7 @@ impl Receive for Silent {
 
 fn setup(label: &str, policy: &str) -> Setup {
     let daemon = |daemon: Daemon| {
-        daemon.driver("vault", "asks for privileges", |config: VaultConfig| Ok(Vault(config)))
+        daemon.driver("vault", "asks for privileges", |config: VaultConfig| Ok(Vault { config, open: false }))
     };
     Setup::new(2)
         .daemon(daemon)
@@ -244,6 +251,21 @@ fn with_no_port_that_asks_nothing_changes() {
     assert!(!report.notes.iter().any(|line| line.starts_with("privileges")), "{:?}", report.notes);
 }
 
+/// A port with several ways to open knows after the opening what it will need again.
+#[test]
+fn what_is_kept_is_what_is_needed_by_then() {
+    if !live() {
+        return;
+    }
+    let report = setup("content", "drop").set("port.in.content=true").run(How::RunFor(300));
+    assert!(seen("content", "open").unwrap().effective.contains(Capability::NET_RAW));
+    for moment in ["polling", "watch", "end"] {
+        assert_eq!(seen("content", moment).unwrap(), Thread::bare(), "{moment}");
+    }
+    let note = "capabilities, and so did the control thread";
+    assert!(report.notes.iter().any(|line| line.ends_with(note)), "{:?}", report.notes);
+}
+
 #[test]
 fn what_is_missing_is_said_before_anything_is_opened() {
     // A thread without any is what a user without any is.
@@ -257,6 +279,16 @@ fn what_is_missing_is_said_before_anything_is_opened() {
     assert!(text.contains("run it with sudo, or"), "{text}");
     assert!(text.contains("  sudo setcap cap_net_admin,cap_net_raw+ep /"), "{text}");
     assert_eq!(seen("poor", "open"), None);
+}
+
+#[test]
+fn the_wiring_names_what_ports_need() {
+    let plan = setup("plan", "drop");
+    let plan = plan.daemon.plan(plan.config()).unwrap();
+    let lines = "needs CAP_NET_RAW to open a socket\n        needs CAP_NET_ADMIN to set the device\n";
+    assert!(plan.to_string().contains(lines), "{plan}");
+    let first = &plan.json()["ports"][0]["privileges"][0];
+    assert_eq!((&first["capability"], &first["again"]), (&"CAP_NET_RAW".into(), &false.into()));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) fn run(
     let mut privileges = Privileges::check(&plan)?;
     let mut built = topology::build(&mut plan.wiring, &plan.budget, kind)?;
     // Before any other thread is started: each has at most what the one that starts it has.
-    privileges.give_up(&mut built.notes)?;
+    privileges.give_up(&mut built)?;
     let give_up = privileges.polling_threads_give_up();
     let seats: Vec<_> = plan.wiring.cores.iter().map(|seat| seat.cpu).collect();
     let workers = std::mem::take(&mut built.workers);

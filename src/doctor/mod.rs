@@ -32,7 +32,7 @@ pub use scene::{Sample, Scene};
 type Check = fn(&Scene<'_>) -> Vec<Finding>;
 
 /// All checks, in the order of the report.
-const CHECKS: [Check; 23] = [
+const CHECKS: [Check; 24] = [
     configuration,
     privileges::capabilities,
     privileges::unprivileged_bpf,
@@ -43,6 +43,7 @@ const CHECKS: [Check; 23] = [
     cores::tick,
     cores::governor,
     cores::siblings,
+    cores::quota,
     others::threads,
     others::device_interrupts,
     others::irqbalance,

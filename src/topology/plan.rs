@@ -91,6 +91,9 @@ impl Plan {
             "ports": self.wiring.ports.iter().map(|seat| json!({
                 "name": seat.name, "driver": seat.port.driver(), "queues": seat.queues,
                 "about": seat.port.describe(), "memory": seat.port.memory(),
+                "privileges": seat.port.privileges().iter().map(|privilege| json!({
+                    "capability": privilege.capability.to_string(), "why": privilege.why, "again": privilege.again,
+                })).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
             "pipelines": self.wiring.pipelines.iter().map(|pipeline| json!({
                 "name": &*pipeline.name,
@@ -237,6 +240,9 @@ impl fmt::Display for Plan {
         let width = wiring.ports.iter().map(|seat| seat.name.len()).max().unwrap_or(0);
         for seat in &wiring.ports {
             writeln!(f, "  {:width$}  {:10} {}", seat.name, seat.port.driver(), seat.port.describe())?;
+            for privilege in seat.port.privileges() {
+                writeln!(f, "  {:width$}    needs {} {}", "", privilege.capability, privilege.why)?;
+            }
         }
         writeln!(f, "cores ({} idle, bursts of {})", wiring.idle, wiring.burst.get())?;
         for (core, seat) in wiring.cores.iter().enumerate() {

@@ -82,6 +82,21 @@ fn polling_cpus_are_to_have_physical_cores_of_their_own() {
 }
 
 #[test]
+fn polling_cores_are_to_have_all_the_time_there_is() {
+    let (own, above) = ("sys/fs/cgroup/mnvkd.slice/run/cpu.max", "sys/fs/cgroup/mnvkd.slice/cpu.max");
+    let machine = Machine::well().with(above, "150000 100000\n");
+    let ill = machine.ill("cpu quota");
+    assert!(
+        ill.what.starts_with("1.5 CPUs of time for 2 polling cores (")
+            && ill.what.ends_with("slice/cpu.max)"),
+        "{ill:?}"
+    );
+    assert_eq!(machine.with(own, "50000 100000\n").ill("cpu quota").what.split(' ').next(), Some("0.5"));
+    assert_eq!(Machine::well().with(own, "200000 100000\n").found("cpu quota")[0].0, Level::Well);
+    assert_eq!(Machine::well().with("proc/self/cgroup", "3:cpu:/x\n").found("cpu quota")[0].0, Level::Note);
+}
+
+#[test]
 fn busy_threads_of_others_are_named() {
     let status = "proc/77/task/77/status";
     let machine = Machine::well().thread(thread("yes", 77, 3), 40).with(status, "Cpus_allowed_list:\t0-3\n");
