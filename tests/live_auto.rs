@@ -56,7 +56,10 @@ fn frames_come_round_where_a_peer_sends_them_back() {
     let file = std::env::temp_dir().join(format!("mnvkd-live-auto-{}.toml", std::process::id()));
     std::fs::write(&file, "[[port]]\nname = \"far\"\ndriver = \"af_packet\"\n[[pipeline]]\nname = \"p\"\nfrom = [\"far\"]\nstages = [\"mac-swap\"]\n").unwrap();
     let mut peer = lab.command("client", env!("CARGO_BIN_EXE_mnvkd"));
-    peer.arg("run").arg(&file).args(changes.iter().flat_map(|change| ["--set", change])).args(["--for", "30s"]);
+    peer.arg("run")
+        .arg(&file)
+        .args(changes.iter().flat_map(|change| ["--set", change]))
+        .args(["--for", "30s"]);
     let mut peer = peer.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_secs(2));
     let said = doctor(&lab, &[]).json();
@@ -66,7 +69,10 @@ fn frames_come_round_where_a_peer_sends_them_back() {
     assert_eq!(said["chosen"], "af_xdp copy", "{said}");
     let receive = |rung: &serde_json::Value| {
         let steps = rung["steps"].as_array().unwrap();
-        steps.iter().find(|step| step["name"] == "receive").map(|step| step["detail"].as_str().unwrap().to_owned())
+        steps
+            .iter()
+            .find(|step| step["name"] == "receive")
+            .map(|step| step["detail"].as_str().unwrap().to_owned())
     };
     let copied = receive(&said["rungs"][1]).unwrap();
     assert!(copied.contains("of our frames came round"), "{said}");
