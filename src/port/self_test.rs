@@ -142,6 +142,7 @@ fn open(port: &mut dyn Port, frames: &mut Frames) -> anyhow::Result<Vec<Queue>> 
         spread: std::sync::Arc::new(|_, _, _| 0),
         virtual_time: false,
         receives: true,
+        reads: true,
         frames_per_queue: per_queue,
         frames: std::slice::from_mut(frames),
     })
