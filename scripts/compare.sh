@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
-# ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores.
+# ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores (all of these
+# unless given); timer; and live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 over a veth.
 # As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
 # well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
 #   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
@@ -16,12 +17,16 @@ anchors=$(realpath -m "${MNVKD_ANCHORS:-../shared/anchors}")
 capture=$(realpath -m "${MNVKD_CAPTURE:-../shared/captures/large_ndpi_interleaved.pcap}")
 json=no
 all=(mac-swap sink capture-meter capture-mac-swap lane two-cores)
+live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99)
 names=()
 for arg in "$@"; do
   case $arg in
     --json) json=yes ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) [[ " ${all[*]} " = *" $arg "* ]] || die "no row named $arg; there are: ${all[*]}"; names+=("$arg") ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    live) names+=("${live[@]}") ;;
+    *)
+      [[ " ${all[*]} ${live[*]} timer " = *" $arg "* ]] || die "no row named $arg; there are: ${all[*]} ${live[*]} timer"
+      names+=("$arg") ;;
   esac
 done
 [ ${#names[@]} -gt 0 ] || names=("${all[@]}")
@@ -42,6 +47,8 @@ work=$(mktemp -d)
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 reserved=$(cat $pool 2>/dev/null || echo none)
 mounted=$(mountpoint -q /mnt/huge && echo yes || echo no)
+# A network of the peers' that somebody else has up stays up.
+veth=$(ip link show dut0 > /dev/null 2>&1 && echo yes || echo no)
 # DPDK leaves its pages in files when it ends, where they are nobody's and yet not free.
 forget() {
   local file
@@ -53,6 +60,7 @@ forget() {
 leave() {
   rm -rf "$work"
   [ $peers = yes ] || return 0
+  [ "$veth" = yes ] || "$anchors/veth-lab.sh" down > /dev/null 2>&1 || true
   forget
   [ "$mounted" = yes ] || umount /mnt/huge 2>/dev/null || true
   [ "$reserved" = none ] || echo "$reserved" > $pool || true
@@ -71,7 +79,7 @@ fi
 
 say "building"
 cargo build --quiet --release
-cargo bench --quiet --no-run --bench lane
+cargo bench --quiet --no-run --bench lane --bench timer
 mnvkd=$PWD/target/release/mnvkd
 
 config() { # config CORES PORTS STAGES [TO]: a file, and its name
@@ -125,6 +133,54 @@ run() { # run KEY CONFIG: the number KEY of the report's rate
 }
 lane() { cargo bench --quiet --bench lane -- --quick ring_32B | awk '$1 == "ring_32B" { print $2 }'; }
 
+# ---- ours over a veth: the peers' network, generator and client, their CPUs too (device under test 0, generator 1)
+
+# The config of a driver on the network's device; `spin`, as DPDK does.
+live_config() { # live_config DRIVER STAGE
+  config "[${DUT_CPU:-0}]" "[[port]]
+name = \"in\"
+driver = \"$1\"
+device = \"dut0\"
+[app.echo]
+addresses = [\"10.9.0.1/24\"]
+others = \"drop\"" "\"$2\""
+}
+live_start() { # live_start CONFIG SECONDS: in the background, polling when this returns
+  "$anchors/veth-lab.sh" up > /dev/null
+  timeout $(($2 + 60)) "$mnvkd" run "$1" --for "$2s" --json > "$work/report" 2> "$work/stderr" &
+  daemon=$!
+  for ((tries = 0; tries < 100; tries++)); do
+    ! grep -q '^running:' "$work/stderr" || return 0
+    sleep 0.1
+  done
+  cat "$work/stderr" >&2
+  die "mnvkd does not run on the veth"
+}
+field() { tr -d ' \n' < "$work/report" | sed -n "s/.*$1.*/\1/p"; }
+live_run() { # live_run DRIVER STAGE: cycles a packet
+  local value sent
+  live_start "$(live_config "$1" "$2")" 10
+  sent=$("$anchors/testpmd-generator.sh" 5 2>/dev/null | awk '{ print $2 }')
+  forget
+  wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
+  grep -q '"unaccounted": 0' "$work/report" || die "packets are unaccounted for: $(cat "$work/report")"
+  value=$(field '"rate":{[^}]*"cycles_per_packet":\([0-9.e+-]*\)')
+  [ -n "$value" ] || die "no cycles in the report: $(cat "$work/report")"
+  say "ours, $1 $2: $sent sent, $(field '"books":{"received":\([0-9]*\)') received, $(field '"forwarded":\([0-9]*\)') forwarded"
+  echo "$value"
+}
+percentile() { # percentile P: sockperf's half round trips in, the round trip in µs out
+  sed 's/\x1b\[[0-9;]*m//g' | awk -v p="percentile $1.000" 'index($0, p) { print 2 * $NF }'
+}
+live_echo() { # live_echo PERCENTILE
+  local value client=(ip netns exec gen taskset -c "${GEN_CPU:-1}" sockperf ping-pong -i 10.9.0.1 -p 11111 -t 5 -m 64)
+  live_start "$(live_config af_xdp echo)" 9
+  value=$("${client[@]}" 2>&1 | percentile "$1")
+  wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
+  [ -n "$value" ] || die "sockperf had no answer; $(cat "$work/report")"
+  echo "$value"
+}
+
 # ---- theirs
 
 anchor() { # anchor NAME ARGS...: the last line's second word
@@ -147,6 +203,31 @@ rte_ring() { # both sides' cycles for an element: 16 bytes, bulks of 32, two cor
 
 # ---- the rows: what is measured, in what, the goal, ours, theirs
 
+live_peer() { # live_peer DRIVER MODE: cycles a packet
+  local out value
+  out=$("$anchors/testpmd-veth.sh" "$1" "$2" 2> "$work/stderr")
+  forget
+  say "theirs: $(head -n 1 <<< "$out")"
+  value=$(awk '/cycles\/packet/ { v = $2 } END { print v }' <<< "$out")
+  [[ $value =~ ^[0-9.]+$ ]] || { cat "$work/stderr" >&2; die "testpmd-veth.sh $* printed no figure"; }
+  echo "$value"
+}
+kernel_echo() { # kernel_echo PERCENTILE: the kernel's UDP echo, the same client
+  local value
+  value=$("$anchors/udp-latency.sh" 5 2> "$work/stderr" | awk -v p="percentile-$1.000" 'index($1, p) { print $2 }')
+  [ -n "$value" ] || { cat "$work/stderr" >&2; die "udp-latency.sh printed no percentile $1"; }
+  echo "$value"
+}
+rte_timer() { # cycles to arm one of a million timers
+  local value
+  value=$("$anchors/dpdk-test.sh" timer_perf 2> "$work/stderr" | awk '
+    /^Appending 1000000 timers/ { all = 1 }
+    all && /Time per timer/ { gsub(/[()]/, ""); print $(NF - 1); exit }')
+  forget
+  [ -n "$value" ] || { cat "$work/stderr" >&2; die "timer_perf has no line for 1,000,000 timers"; }
+  echo "$value"
+}
+
 declare -A what unit goal
 row() { what[$1]=$2 unit[$1]=$3 goal[$1]=$4; }
 row mac-swap "null → mac-swap → null | testpmd macswap" cycles/packet 0.5
@@ -155,6 +236,13 @@ row capture-meter "capture → flow-meter → sink | testpmd-pcap rxonly" cycles
 row capture-mac-swap "capture → mac-swap → /dev/null | testpmd-pcap macswap" cycles/packet 0.5
 row lane "lane's ring, 32 B, bulk 32 | rte_ring, 16 B, bulk 32" cycles/packet 0.5
 row two-cores "null → mac-swap → null: two cores | one core" packets/s 1.8
+
+row timer "timer, a million pending: arm | rte_timer, arm" cycles 0.2
+row xdp-mac-swap "veth, af_xdp → mac-swap | testpmd net_af_xdp macswap" cycles/packet 0.8
+row xdp-sink "veth, af_xdp → sink | testpmd net_af_xdp rxonly" cycles/packet 0.8
+row packet-mac-swap "veth, af_packet → mac-swap | testpmd net_af_packet macswap" cycles/packet 0.6
+row echo-p50 "UDP echo, round trip p50 | kernel's, sockperf" µs 0.6
+row echo-p99 "UDP echo, round trip p99 | kernel's, sockperf" µs 0.7
 
 # One core with one queue and two with two: everything else is the same.
 mac_swap=$(config "[$cpu]" "$null_pair" '"mac-swap"' out)
@@ -171,6 +259,11 @@ ours() {
     capture-mac-swap) run cycles_per_packet "$to_null" ;;
     lane) lane ;;
     two-cores) run packets_per_second "$mac_swap_two" ;;
+    timer) cargo bench --quiet --bench timer -- --quick timer_arm | awk '{ print $2 }' ;;
+    xdp-mac-swap) live_run af_xdp mac-swap ;;
+    xdp-sink) live_run af_xdp sink ;;
+    packet-mac-swap) live_run af_packet mac-swap ;;
+    echo-p*) live_echo "${1#echo-p}" ;;
   esac
 }
 theirs() {
@@ -184,11 +277,18 @@ theirs() {
     capture-meter) anchor testpmd-pcap "$capture" rxonly ;;
     capture-mac-swap) anchor testpmd-pcap "$capture" macswap ;;
     lane) rte_ring ;;
+    timer) rte_timer ;;
+    xdp-mac-swap) live_peer af_xdp macswap ;;
+    xdp-sink) live_peer af_xdp rxonly ;;
+    packet-mac-swap) live_peer af_packet macswap ;;
+    echo-p*) kernel_echo "${1#echo-p}" ;;
   esac
 }
 possible() {
   case $1 in
     capture-*) [ -f "$capture" ] || { say "$1: no capture at $capture"; return 1; } ;;
+    xdp-* | packet-* | echo-*)
+      [ $peers = yes ] || { say "$1: needs root, two CPUs and the scripts in $anchors, for the network and the sender"; return 1; } ;;
     lane | two-cores) [ "$cpus" -gt 1 ] || { say "$1: needs two CPUs"; return 1; } ;;
   esac
 }
