@@ -316,3 +316,53 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
     let other = config("queues = [0]", "mac-swap").replace("dut0", "dut1");
     let _second = lab.start(&other, &["dut1"]);
 }
+
+#[test]
+fn a_port_that_only_transmits_leaves_what_comes_to_the_kernel() {
+    let Some(lab) = Lab::new() else { return };
+    lab.join(0, 1500, 1);
+    let text = "[dataplane]\ncores = 1\n\
+                [[port]]\nname = \"load\"\ndriver = \"generator\"\ncount = 50000\nsize = \"imix\"\nrate = \"50kpps\"\n\
+                [[port]]\nname = \"wan\"\ndriver = \"af_xdp\"\ndevice = \"dut0\"\n\
+                [[pipeline]]\nname = \"main\"\nfrom = [\"load\"]\nto = \"wan\"\nstages = [\"forward\"]\n";
+    let before = lab.counter("gen0", "rx_packets");
+    let pinged = lab.counter("dut0", "rx_packets");
+    let run = lab.start(text, &["dut0"]);
+    let ping = lab.there("ping -q -c 50 -i 0.005 10.0.0.1");
+    assert!(ping.contains(" 0% packet loss"), "{ping}");
+    let output = run.process.wait();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ports"]["wan"]["transmitted"], 50_000, "{report}");
+    assert_eq!((&report["errors"], &report["ports"]["wan"]["received"]), (&serde_json::json!([]), &0.into()));
+    let dropped = report["ports"]["wan"]["lost"]["tx-device-dropped"].as_u64().unwrap();
+    let answers = lab.counter("dut0", "rx_packets") - pinged;
+    let arrived = lab.counter("gen0", "rx_packets") - before;
+    assert!(answers >= 50, "the pings came");
+    assert!(
+        (50_000..=50_000 + answers).contains(&(arrived + dropped)),
+        "{arrived} arrived, {dropped} dropped: {report}"
+    );
+}
+
+#[test]
+fn small_and_large_frames_cross_from_one_port_to_the_other() {
+    let Some(lab) = Lab::new() else { return };
+    // One port of MTU 1500 and one of 9000: frames of both are made of the larger one's chunks.
+    lab.join(0, 1500, 1);
+    lab.join(1, 9000, 1);
+    let text = "[dataplane]\ncores = 1\n\
+                [[port]]\nname = \"in\"\ndriver = \"af_xdp\"\ndevice = \"dut1\"\n\
+                [[port]]\nname = \"out\"\ndriver = \"af_xdp\"\ndevice = \"dut0\"\n\
+                [[pipeline]]\nname = \"main\"\nfrom = [\"in\"]\nto = \"out\"\nstages = [\"forward\"]\n";
+    let run = lab.start(text, &["dut0", "dut1"]);
+    let before = lab.counter("gen0", "rx_packets");
+    for size in [60, 1514, 4000, 9000] {
+        lab.peer(1, &format!("blast 200 {size}"));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let outcome = run.stop();
+    assert_eq!(outcome.received("in") + outcome.lost("in"), 800, "{}", outcome.shown());
+    // What is longer than the other port carries is dropped with its reason.
+    assert_eq!(outcome.number("books.dropped.size"), 400, "{}", outcome.shown());
+    assert_eq!(lab.counter("gen0", "rx_packets") - before, 400, "{}", outcome.shown());
+}

@@ -5,16 +5,20 @@
 //! the entries of the fill ring alone, so putting one there is what is unsafe.
 //!
 //! - `ring`: one side of one ring
+//! - `release`: waiting until a queue is let go of
 //! - `options`: what a socket can be asked and told once it is there
 
 mod options;
+mod release;
 mod ring;
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 pub use self::options::{BusyPoll, SocketStatistics};
+pub use self::release::Successor;
 pub use self::ring::{Consumer, Descriptor, Producer, RingOffsets};
 use crate::check;
 
@@ -81,6 +85,8 @@ pub struct Rings {
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
+    /// What will tell when a driver that writes to the memory itself has let go of the queue.
+    successor: Mutex<Option<Successor>>,
 }
 
 impl Socket {
@@ -92,7 +98,8 @@ impl Socket {
         // SAFETY: no memory is passed.
         let fd = check(unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) }.into())?;
         // SAFETY: a descriptor just made, owned by nobody else.
-        Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd as i32) } })
+        let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+        Ok(Socket { fd, successor: Mutex::new(None) })
     }
 
     /// A socket by its descriptor.
@@ -100,7 +107,7 @@ impl Socket {
     /// # Safety
     /// The descriptor is the only one of its open file: memory lent through a socket is taken back when this goes.
     pub unsafe fn from_descriptor(fd: OwnedFd) -> Socket {
-        Socket { fd }
+        Socket { fd, successor: Mutex::new(None) }
     }
 
     pub(crate) fn raw(&self) -> i32 {
@@ -196,6 +203,7 @@ impl Socket {
     /// does), EOPNOTSUPP where the driver cannot do what the flags ask for, EINVAL for a queue that is not
     /// there, ENODEV, ENETDOWN.
     pub fn bind(&self, device: u32, queue: u32, flags: BindFlags) -> io::Result<()> {
+        let successor = flags.zero_copy.then(|| Successor::new(device, queue)).transpose()?;
         let mut bits = libc::XDP_USE_NEED_WAKEUP;
         for (wanted, bit) in [
             (flags.zero_copy, libc::XDP_ZEROCOPY),
@@ -214,7 +222,15 @@ impl Socket {
         let length = size_of_val(&address) as libc::socklen_t;
         // SAFETY: the address lives through the call and is as long as said.
         let bound = unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), length) };
-        check(bound.into()).map(drop)
+        check(bound.into())?;
+        *self.successor.lock().unwrap_or_else(PoisonError::into_inner) = successor;
+        Ok(())
+    }
+
+    /// What tells, when this socket is gone, that the driver is done with its memory; `None` where the kernel copies:
+    /// there it is done at once.
+    pub fn successor(&self) -> Option<Successor> {
+        self.successor.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Has the kernel send what lies in the transmit ring.

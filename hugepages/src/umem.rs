@@ -141,7 +141,8 @@ pub struct Unclosed {
 }
 
 /// Closes a socket by its halves and hands every frame they still have to `each`. Rings are unmapped first: a mapping
-/// keeps a socket open.
+/// keeps a socket open. In zero-copy mode this waits until the driver has let go of the queue; where it does not for
+/// two seconds, the frames are not handed out.
 ///
 /// # Errors
 /// The halves themselves, when the socket is not theirs alone: the other half is elsewhere.
@@ -163,6 +164,9 @@ pub fn close(
     if !alone {
         return Err(Box::new(Unclosed { receiver, sender }));
     }
+    let socket = receiver.as_ref().map(|half| &half.socket).or(sender.as_ref().map(|half| &half.socket));
+    // Where the kernel copies, a socket that is gone writes no more; a driver that writes itself is told later.
+    let lingers = socket.and_then(|socket| socket.successor());
     let received = receiver.map(|Receiver { fill, receive, socket, lent }| {
         drop((fill, receive, socket));
         lent
@@ -171,9 +175,13 @@ pub fn close(
         drop((transmit, completion, socket));
         lent
     });
+    if lingers.is_some_and(|successor| !successor.wait()) {
+        // The driver may still write: the frames stay out, and their pool keeps its memory for good.
+        return Ok(());
+    }
     for lent in [received, sent].into_iter().flatten() {
-        // SAFETY: the last reference to the socket and all its mappings went with the halves, so the kernel neither
-        // reads nor writes what they had lent.
+        // SAFETY: the last reference to the socket and all its mappings went with the halves, and a driver that wrote
+        // itself has let go of the queue, so nobody reads or writes what they had lent.
         unsafe { lent.reclaim_all(&mut each) };
     }
     Ok(())

@@ -115,6 +115,9 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         let mut notes = vec![format!("{} mode: {}", stood.rung, stood.rung.cost())];
         notes.extend(above.iter().map(|refused| format!("not {refused}")));
         notes.extend(stood.halves.first().map(|halves| self.tune(halves)).unwrap_or_default());
+        if receives && device.offloads.strips_vlan {
+            notes.push(strips_vlan(&device.name));
+        }
         let deferred = self.config.busy_poll_budget().map(|_| Deferred::new(&device));
         notes.extend(deferred.as_ref().map(|(_, text)| format!("busy polling: {text}")));
         let Stood { rung, halves, map, link } = stood;
@@ -219,6 +222,12 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             _ => format!("a call sends 32 packets at most in copy mode: {error}"),
         })
     }
+}
+
+fn strips_vlan(name: &str) -> String {
+    format!(
+        "rx-vlan-offload of {name} is on: tags that the device takes off packets are lost to us, and `vlan` does not match          them: `ethtool -K {name} rxvlan off` (of a veth, `txvlan off` at its peer)"
+    )
 }
 
 fn all_refused(device: &str, refused: &[Refused]) -> anyhow::Error {

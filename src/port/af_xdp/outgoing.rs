@@ -12,8 +12,9 @@ use super::shared::Shared;
 use crate::packet::{Frames, Packet, Packets, Reason};
 use crate::port::{Moved, Refusal, Transmit};
 
-/// Frames taken back at once.
+/// Frames taken back at once, and how many are to be with the kernel before it is looked for them.
 const REAP: usize = 64;
+const REAP_FROM: usize = 32;
 /// Bytes of an Ethernet header: what no packet is shorter than.
 const SHORTEST: usize = 14;
 /// Calls to send what lies in the ring, at most, before the turn goes on.
@@ -25,6 +26,8 @@ const LAST_PAUSE_NS: u64 = 1_000_000;
 /// A transmit queue.
 pub(super) struct Outgoing {
     shared: Arc<Shared>,
+    /// The half, from the first call of a turn to its flush.
+    held: Option<Box<Sender>>,
     /// Frames it may have with the kernel.
     most: usize,
     /// Something lies in the ring that the kernel has not looked at.
@@ -34,7 +37,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(shared: Arc<Shared>, most: usize) -> Outgoing {
-        Outgoing { shared, most, unsent: false, closed: false }
+        Outgoing { shared, held: None, most, unsent: false, closed: false }
     }
 
     /// How many packets from the front can go now, and what keeps the next one from it.
@@ -122,10 +125,12 @@ impl Transmit for Outgoing {
     #[inline]
     fn transmit(&mut self, packets: &mut Packets, frames: &mut Frames) -> (Moved, Option<Refusal>) {
         let mut moved = Moved::default();
-        let Some(mut half) = self.shared.sending.take() else {
+        let Some(mut half) = self.held.take().or_else(|| self.shared.sending.take()) else {
             return (moved, Some(Refusal::Never(Reason::TRANSMIT_FAILED)));
         };
-        half.reap(REAP, |frame| frames.release(frame));
+        if half.sending() >= REAP_FROM.min(self.most) {
+            half.reap(REAP, |frame| frames.release(frame));
+        }
         let (count, refusal) = self.fitting(&mut half, packets, frames);
         for packet in packets.drain(..count) {
             moved.packets += 1;
@@ -136,18 +141,20 @@ impl Transmit for Outgoing {
             half.publish();
             self.unsent = true;
         }
-        self.shared.sending.store(Some(half));
+        self.held = Some(half);
         (moved, refusal)
     }
 
     #[inline]
     fn flush(&mut self, _frames: &mut Frames) {
-        if std::mem::take(&mut self.unsent)
-            && let Some(mut half) = self.shared.sending.take()
-        {
+        let Some(mut half) = self.held.take().or_else(|| self.shared.sending.take()) else {
+            self.unsent = false;
+            return;
+        };
+        if self.unsent {
             self.unsent = Outgoing::push(&mut half);
-            self.shared.sending.store(Some(half));
         }
+        self.shared.sending.store(Some(half));
     }
 
     fn has_unsent(&self) -> bool {
@@ -156,7 +163,7 @@ impl Transmit for Outgoing {
     }
 
     fn close(&mut self, frames: &mut Frames) -> Result<(), String> {
-        if let Some(mut half) = self.shared.sending.take() {
+        if let Some(mut half) = self.held.take().or_else(|| self.shared.sending.take()) {
             self.finish(&mut half, frames);
             self.shared.sending.store(Some(half));
         }
@@ -168,6 +175,9 @@ impl Transmit for Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         if !self.closed {
+            if let Some(half) = self.held.take() {
+                self.shared.sending.store(Some(half));
+            }
             self.shared.leave();
         }
     }
