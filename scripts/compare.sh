@@ -157,6 +157,7 @@ live_start() { # live_start CONFIG SECONDS: in the background, polling when this
   die "mnvkd does not run on the veth"
 }
 field() { tr -d ' \n' < "$work/report" | sed -n "s/.*$1.*/\1/p"; }
+first() { grep -m 1 "\"$1\"" "$work/report" | tr -dc 0-9; }
 live_run() { # live_run DRIVER STAGE: cycles a packet
   local value sent
   live_start "$(live_config "$1" "$2")" 10
@@ -166,7 +167,7 @@ live_run() { # live_run DRIVER STAGE: cycles a packet
   grep -q '"unaccounted": 0' "$work/report" || die "packets are unaccounted for: $(cat "$work/report")"
   value=$(field '"rate":{[^}]*"cycles_per_packet":\([0-9.e+-]*\)')
   [ -n "$value" ] || die "no cycles in the report: $(cat "$work/report")"
-  say "ours, $1 $2: $sent sent, $(field '"books":{"received":\([0-9]*\)') received, $(field '"forwarded":\([0-9]*\)') forwarded"
+  say "ours, $1 $2: $sent sent, $(first received) received, $(first forwarded) forwarded"
   echo "$value"
 }
 percentile() { # percentile P: sockperf's half round trips in, the round trip in µs out

@@ -120,6 +120,33 @@ fn the_device_is_what_was_configured() {
 }
 
 #[test]
+fn the_kernel_pings_an_application() {
+    let Some(lab) = Lab::new(&["hub"]) else { return };
+    lab.inside(
+        "hub",
+        &["sh", "-c", "for f in all default; do echo 0 > /proc/sys/net/ipv6/conf/$f/disable_ipv6; done"],
+    );
+    let config = alone("address = [\"10.9.0.1/24\", \"fd09::1/64\"]", "[\"echo\"]")
+        + "[app.echo]\naddresses = [\"10.9.0.2/24\", \"fd09::2/64\"]\nothers = \"drop\"\n";
+    let mut hub = lab.mnvkd("hub", &config);
+    hub.await_true("a tap device", || is_up(&lab, "hub", "t0"));
+    std::thread::sleep(Duration::from_millis(100));
+    for to in ["10.9.0.2", "fd09::2"] {
+        for size in ["56", "1452"] {
+            ping(&lab, "hub", to, size);
+        }
+    }
+    // The application answers for the address of our end of the device.
+    let neighbours = lab.inside("hub", &["ip", "neigh", "show", "dev", "t0"]);
+    let kernel = lab.inside("hub", &["cat", "/sys/class/net/t0/address"]);
+    assert!(
+        neighbours.contains("10.9.0.2 lladdr 02:") && !neighbours.contains(kernel.trim()),
+        "{neighbours}"
+    );
+    hub.stop();
+}
+
+#[test]
 fn what_the_kernel_sent_was_received_or_is_counted_as_lost() {
     let Some(lab) = Lab::new(&["hub"]) else { return };
     let mut hub = lab.mnvkd("hub", &alone("address = [\"10.9.0.1/24\"]", "[\"sink\"]"));
