@@ -94,7 +94,7 @@ impl Intruders {
         if intruders.watched.is_empty() {
             intruders.next_ns = u64::MAX;
         } else {
-            intruders.scan();
+            intruders.scan(&[]);
         }
         intruders
     }
@@ -119,7 +119,7 @@ impl Intruders {
             self.pause_ns = EVERY_NS;
             return;
         }
-        let found = self.scan();
+        let found = self.scan(&lost);
         for (index, lost) in lost.iter().enumerate().filter(|(_, lost)| is_worth_a_word(**lost, elapsed_ns)) {
             let Watched { core, cpu, .. } = self.watched[index];
             // That its own control thread runs is no news; the report has what it took.
@@ -143,7 +143,7 @@ impl Intruders {
         let since_scan = now_ns - self.scanned_ns;
         let recent = self.lost_since(|watched| watched.last);
         if recent.iter().any(|lost| is_worth_a_word(*lost, since_scan)) {
-            let found = self.scan();
+            let found = self.scan(&recent);
             self.culprits.merge(found);
         }
         let whole_ns = now_ns - self.started_ns;
@@ -171,13 +171,14 @@ impl Intruders {
         }
     }
 
-    /// Looks at all threads of the machine: who ran since the last time, and was last seen on a core's CPU?
-    fn scan(&mut self) -> Culprits {
+    /// Looks at all threads of the machine: who ran since the last time, and was last seen on a core's CPU? Where else
+    /// it ran is not told; on that CPU it was no longer than the core had to wait.
+    fn scan(&mut self, lost: &[Preemption]) -> Culprits {
         let mut found = Culprits::default();
         let before = std::mem::take(&mut self.ran);
         for thread in host::threads(&self.host) {
-            let here = self.watched.iter().find(|watched| watched.cpu == thread.cpu);
-            let fine_ns = here
+            let at = self.watched.iter().position(|watched| watched.cpu == thread.cpu);
+            let fine_ns = at
                 .and_then(|_| host::scheduling(&self.host, thread.process, thread.thread))
                 .map(|scheduling| scheduling.ran_ns);
             let now = Ran { coarse_ns: thread.ran_ns, fine_ns };
@@ -189,10 +190,11 @@ impl Intruders {
                 None => fine_ns.unwrap_or(now.coarse_ns),
             };
             self.ran.insert(thread.thread, now);
-            if let Some(watched) = here
+            if let Some(at) = at
                 && !self.watched.iter().any(|watched| watched.thread == thread.thread)
             {
-                found.add(watched.core, &thread, ran_ns);
+                let waited_ns = lost.get(at).and_then(|lost| lost.waited_ns).unwrap_or(u64::MAX);
+                found.add(self.watched[at].core, &thread, ran_ns.min(waited_ns));
             }
         }
         found

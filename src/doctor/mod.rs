@@ -5,7 +5,7 @@
 //! 1. [`Expectation`]: what the machine is to carry, of a configuration or in general.
 //! 2. [`DeviceFacts`], [`Sample`]: what the kernel says of its devices, and who runs where.
 //! 3. [`Scene`]: all a check may look at. Nothing else is read: a test makes up a scene of files.
-//! 4. The checks, a file a subject: `memory`, `cores`, `others`, `device` (with `drivers`), `system`, `privileges`.
+//! 4. The checks, a file a subject: `memory`, `cores`, `others`, `device`, `xdp` (with `drivers`), `system`, `privileges`.
 //! 5. [`Finding`]: what, why it matters, what mends it; [`Fix`]: what `--fix` does, and what takes it back.
 //! 6. [`report`]: all of it for people and for machines.
 
@@ -21,6 +21,7 @@ mod privileges;
 pub mod report;
 mod scene;
 mod system;
+mod xdp;
 
 pub use device::DeviceFacts;
 pub use expect::{DevicePort, Expectation};
@@ -48,7 +49,7 @@ const CHECKS: [Check; 24] = [
     others::device_interrupts,
     others::irqbalance,
     device::there,
-    device::xdp,
+    xdp::support,
     device::queues,
     device::offloads,
     device::nodes,
