@@ -5,7 +5,7 @@
 //! The modules, in the order a packet meets them:
 //!
 //! - [`packet`]: what travels: the packet and its frame, what is known of its headers, bursts, verdicts
-//! - [`port`]: in and out: null, generator, capture; one trait for all
+//! - [`port`]: in and out: null, generator, capture, af_xdp; one trait for all
 //! - [`steer`]: packet to core: parse once, hash, partition keys, bucket table
 //! - [`lane`]: core to core
 //! - [`worker`]: the polling core: its turn, its idling, where verdicts are matched

@@ -96,7 +96,12 @@ fn lent(wiring: &Wiring) -> u32 {
 /// Frames each queue of a port may keep with its kernel or card, of `total` that its core has: all it can use, or where
 /// that would leave too few for packets on their way, its share of three quarters.
 pub(super) fn granted(wiring: &Wiring, port: usize, total: usize) -> usize {
-    let (wanted, all) = (wiring.ports[port].port.frame_needs().per_queue as usize, lent(wiring) as usize);
+    let needs = wiring.ports[port].port.frame_needs();
+    share(needs.per_queue as usize, lent(wiring) as usize, total)
+}
+
+/// What one that wants `wanted` gets, where `all` is wanted of `total`.
+fn share(wanted: usize, all: usize, total: usize) -> usize {
     let most = total / 4 * 3;
     if all <= most { wanted } else { wanted * most / all }
 }
@@ -141,5 +146,19 @@ impl fmt::Display for Budget {
             bytes(self.total() as u64),
             bytes(self.limit)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn queues_get_what_they_want_or_a_share_that_leaves_room_for_packets_on_their_way() {
+        assert_eq!(share(3072, 3072, 5120), 3072);
+        // Two queues that want 3072 each of 2048 frames: three quarters, in halves.
+        assert_eq!(share(3072, 6144, 2048), 768);
+        assert_eq!(share(192, 192, 256), 192);
+        assert_eq!(share(0, 6144, 2048), 0);
     }
 }

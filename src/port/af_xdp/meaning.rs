@@ -8,7 +8,8 @@ use std::io;
 use ffi::device::{AttachMode, Device};
 use ffi::errno;
 
-use super::ladder::{Rung, Step};
+use super::ladder::Rung;
+use super::refusal::Step;
 
 /// What an explanation needs to know.
 pub(super) struct Facts<'a> {

@@ -23,12 +23,14 @@
 //! - `program`: what comes to us, as an XDP program
 //! - `kernel`: what is asked of the kernel, behind a trait
 //! - `ladder`: the ways to get packets, best first, and trying one
+//! - `refusal`: why one does not bear
 //! - `meaning`: what an errno means here, and what to do
 //! - `open`: queues are opened and filled
 //! - `incoming`, `outgoing`: the halves of a queue on their core
 //! - `shared`, `counts`: what they have in common with the control thread
 //! - `busy_poll`: polling the device by our own calls
 //! - `watch`: what happens to the device while packets move
+//! - `reopen`: sockets of a device that went away are replaced
 //! - `losses`: what the kernel lost
 
 mod busy_poll;
@@ -42,6 +44,8 @@ mod meaning;
 mod open;
 mod outgoing;
 mod program;
+mod refusal;
+mod reopen;
 mod shared;
 mod watch;
 

@@ -13,10 +13,11 @@ use ffi::xdp::{BindFlags, RingSizes};
 use hugepages::umem::{OpenStep, Umem};
 use hugepages::{Arena, PagePolicy, PoolShape};
 
-use super::{Lender, Refused, Rung, Step, Wanted, climb};
+use super::{Lender, Rung, Wanted, climb};
 use crate::port::af_xdp::config::Mode;
 use crate::port::af_xdp::kernel::Kernel;
 use crate::port::af_xdp::program::Filter;
+use crate::port::af_xdp::refusal::{Refused, Step};
 
 /// What the fake kernel says to each step on each hook, and what it was asked.
 #[derive(Default)]
