@@ -357,6 +357,7 @@ fn flows_by_queue() {
         spread: std::sync::Arc::new(|_, _, _| 0),
         virtual_time: false,
         receives: true,
+        reads: true,
         frames_per_queue: 0,
         frames: &mut frames,
     };
