@@ -6,7 +6,6 @@ use ffi::xdp::{CONTINUES, Consumer, Descriptor, Producer, Socket};
 
 use super::lent::{Lent, Shape};
 use crate::frame::Frame;
-use crate::prefetch;
 
 /// The receiving half of a socket.
 #[derive(Debug)]
@@ -100,16 +99,6 @@ impl Receiver {
         let frame = unsafe { self.lent.reclaim(descriptor.address, descriptor.len) };
         let continues = descriptor.options & CONTINUES != 0;
         Some(frame.map(|frame| Taken { frame, continues }).ok_or(descriptor))
-    }
-
-    /// Asks the cache for the first bytes of the packet that is `ahead` places on, if it is there.
-    #[inline(always)]
-    pub fn prefetch(&self, ahead: u32) {
-        if let Some(descriptor) = self.receive.peek(ahead) {
-            // Only asked for, never read: an address that is nonsense does no harm.
-            let base = self.lent.shape().region().cast::<u8>().as_ptr();
-            prefetch::for_reading(base.wrapping_add(descriptor.address as usize));
-        }
     }
 
     /// Gives the places of what was taken back to the kernel.

@@ -14,8 +14,6 @@ use crate::port::{Gate, Moved, Receive, Supply};
 
 /// Frames posted at once: one publication for so many.
 const POST: usize = 64;
-/// How many packets ahead the cache is asked for.
-const AHEAD: u32 = 4;
 
 /// How a queue is polled.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +97,6 @@ impl Incoming {
             && let Some(taken) = half.take()
         {
             left -= 1;
-            if self.prefetch {
-                half.prefetch(AHEAD);
-            }
             let frame = match taken {
                 Ok(Taken { frame, continues: false }) if partial.is_none() && !*skipping => frame,
                 Ok(part) => match gather(partial, skipping, part, frames, &self.shared.counts) {
@@ -113,6 +108,10 @@ impl Incoming {
                     continue;
                 }
             };
+            if self.prefetch {
+                // By the time it is looked at, the rest of the burst has been taken.
+                frame.prefetch();
+            }
             moved.packets += 1;
             moved.bytes += frame.len() as u64;
             into.push(Packet::new(frame, self.port, LinkClass::Ethernet, now_ns));
