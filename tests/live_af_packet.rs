@@ -221,9 +221,15 @@ fn a_device_that_goes_down_and_up_is_reported_and_traffic_goes_on() {
         lab.inside("dut", &["ip", "link", "set", "d0", "down"]);
         std::thread::sleep(Duration::from_millis(300));
     }
+    // Under another name it is the same device.
+    lab.inside("dut", &["ip", "link", "set", "d0", "name", "d9"]);
+    dut.await_said("\"d0\" is called \"d9\" now");
+    lab.inside("dut", &["ip", "link", "set", "d9", "up"]);
+    let before = lab.sent("dut", "d9");
+    dut.await_true("packets there and back", || lab.sent("dut", "d9") > before + 300);
     let (gen_, dut) = (gen_.stop(), dut.stop());
     assert!(
-        dut.said.matches("is down").count() == 3 && dut.said.matches("is up").count() == 2,
+        dut.said.matches("is down").count() == 3 && dut.said.matches("is up").count() == 3,
         "{}",
         dut.said
     );

@@ -64,9 +64,19 @@ fn mtu(device: &str, before: u32, now: u32, most: u32) -> String {
     if now <= most {
         return format!("{text}: larger packets cannot be sent there now");
     }
+    format!("{text}: {}", too_large(most))
+}
+
+fn too_large(most: u32) -> String {
     format!(
-        "{text}: frames were made for {most} at the start, larger packets are dropped as larger-than-frame until mnvkd is started again"
+        "frames were made for {most} at the start, larger packets are dropped as larger-than-frame until mnvkd is started again"
     )
+}
+
+/// What is to be said of a device that took the place of another, if its packets may be larger than those frames were
+/// made for.
+pub(super) fn larger(device: &str, facts: Facts, most: u32) -> Option<String> {
+    (facts.mtu > most).then(|| format!("the MTU of device {device:?} is {}: {}", facts.mtu, too_large(most)))
 }
 
 #[cfg(test)]
@@ -86,8 +96,12 @@ mod tests {
             told(Some(UP), Some(down)).contains("is down") && told(Some(down), Some(UP)).contains("is up")
         );
         assert!(told(Some(UP), Some(Facts { works: false, ..UP })).contains("no carrier"));
-        let larger = told(Some(UP), Some(Facts { mtu: 9000, ..UP }));
-        assert!(larger.contains("was 1500 and is 9000") && larger.contains("larger-than-frame"));
+        let grown = told(Some(UP), Some(Facts { mtu: 9000, ..UP }));
+        assert!(grown.contains("was 1500 and is 9000") && grown.contains("larger-than-frame"));
+        assert_eq!(larger("eth7", UP, 1500), None);
+        assert!(
+            larger("eth7", UP, 1400).is_some_and(|text| text.contains("is 1500: frames were made for 1400"))
+        );
         assert!(told(Some(UP), Some(Facts { mtu: 1400, ..UP })).contains("larger packets cannot be sent"));
     }
 }

@@ -46,6 +46,7 @@
 //! - `sockets`: opening a queue's sockets, at the start and when a device is there again
 //! - `receive`, `transmit`: a queue's halves
 //! - `account`: what they count
+//! - `watch`: a device that goes and comes back
 //! - `refusal`: what the kernel's errors mean here
 
 mod account;
@@ -55,6 +56,7 @@ mod receive;
 mod refusal;
 mod sockets;
 mod transmit;
+mod watch;
 
 pub use config::{AfPacketConfig, RingFormat};
 pub use port::AfPacket;

@@ -11,9 +11,10 @@ use super::account::Account;
 use super::receive::Receiver;
 use super::sockets::{Plan, Rings};
 use super::transmit::Transmitter;
+use super::watch::Watched;
 use super::{AfPacketConfig, RingFormat, refusal};
 use crate::packet::layers::LinkClass;
-use crate::port::device::{self, Facts, Seen};
+use crate::port::device::Facts;
 use crate::port::exchange::Exchange;
 use crate::port::{Capability, Link, Losses, MacAddress, Opening, Port, Privilege, Queue, Receive};
 
@@ -25,30 +26,26 @@ const RAW: Link = Link { class: LinkClass::RawIp, number: 101, name: "RAW" };
 /// An `af_packet` port.
 #[derive(Debug)]
 pub struct AfPacket {
-    config: AfPacketConfig,
-    links: Links,
+    pub(super) config: AfPacketConfig,
+    pub(super) links: Links,
     /// The device as it was at the start.
-    device: Device,
-    account: Arc<Account>,
-    queues: Vec<Handle>,
+    pub(super) device: Device,
+    pub(super) account: Arc<Account>,
+    pub(super) queues: Vec<Handle>,
     /// Does a pipeline read from it?
-    receives: bool,
-    seen: Seen,
-    /// What is to be said at the first look.
-    first_news: Option<String>,
-    /// What kept the device's sockets from being opened again, as it was said last.
-    complaint: Option<String>,
+    pub(super) receives: bool,
+    pub(super) watched: Watched,
     /// What sockets that are no more had counted.
-    folded: SocketStatistics,
+    pub(super) folded: SocketStatistics,
 }
 
 /// A queue as the control thread sees it.
 #[derive(Debug, Default)]
-struct Handle {
+pub(super) struct Handle {
     /// The receiving sockets whose rings have not been collected.
-    sockets: Vec<Arc<PacketSocket>>,
-    receive: Arc<Exchange<Box<ReceiveRing>>>,
-    transmit: Arc<Exchange<Box<TransmitRing>>>,
+    pub(super) sockets: Vec<Arc<PacketSocket>>,
+    pub(super) receive: Arc<Exchange<Box<ReceiveRing>>>,
+    pub(super) transmit: Arc<Exchange<Box<TransmitRing>>>,
 }
 
 impl AfPacket {
@@ -69,24 +66,12 @@ impl AfPacket {
         };
         let facts = Facts::from(&device);
         let account = Arc::new(Account::new(facts.works, device.mtu));
-        let first_news = device::at_start(&config.device, facts);
-        let (queues, complaint, folded) = (Vec::new(), None, SocketStatistics::default());
-        let seen = Some(facts);
-        Ok(AfPacket {
-            config,
-            links,
-            device,
-            account,
-            queues,
-            receives: false,
-            seen,
-            first_news,
-            complaint,
-            folded,
-        })
+        let watched = Watched::new(&config.device, facts);
+        let (queues, receives, folded) = (Vec::new(), false, SocketStatistics::default());
+        Ok(AfPacket { config, links, device, account, queues, receives, watched, folded })
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let shape = |packets: u32| RingShape { packet: self.device.mtu + BEYOND_MTU, packets };
         Plan {
             version: self.config.ring.into(),
@@ -101,40 +86,8 @@ impl AfPacket {
         if self.device.ethernet { Link::ETHERNET } else { RAW }
     }
 
-    /// Opens the sockets again, on a device that took the place of the one before, and offers them to the cores.
-    fn reopen(&mut self, index: u32) -> anyhow::Result<()> {
-        let rings = self
-            .plan()
-            .open(index, self.queues.len(), self.receives)
-            .map_err(|failed| refusal::explain(&self.config.device, &failed))?;
-        for (handle, Rings { receive, transmit }) in self.queues.iter_mut().zip(rings) {
-            handle.transmit.offer(transmit);
-            handle.sockets.extend(receive.iter().map(|ring| ring.socket().clone()));
-            if let Some(ring) = receive.and_then(|ring| handle.receive.offer(ring)) {
-                self.account.end_receive(&ring);
-                fold(&mut self.folded, &mut handle.sockets, &ring);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes apart the rings that cores have done with.
-    fn collect(&mut self) {
-        for handle in &mut self.queues {
-            if let Some(ring) = handle.receive.collect() {
-                fold(&mut self.folded, &mut handle.sockets, &ring);
-            }
-            drop(handle.transmit.collect());
-        }
-    }
-
-    /// The device of the port's name as it is now.
-    fn look(&self) -> Seen {
-        self.links.by_name(&self.config.device).ok().flatten().as_ref().map(Facts::from)
-    }
-
     /// What all receiving sockets counted.
-    fn counted(&self) -> SocketStatistics {
+    pub(super) fn counted(&self) -> SocketStatistics {
         let mut sum = self.folded;
         self.queues.iter().flat_map(|handle| &handle.sockets).for_each(|socket| add(&mut sum, socket));
         sum
@@ -142,24 +95,18 @@ impl AfPacket {
 
     /// Packets the device itself had no room for since the start.
     fn card_missed(&self) -> u64 {
-        let now = self.links.by_name(&self.config.device).ok().flatten();
+        let now = self.links.by_name(&self.watched.name).ok().flatten();
         let Some(now) = now.filter(|now| now.index == self.device.index) else { return 0 };
         let missed = |device: &Device| device.statistics.rx_missed_errors + device.statistics.rx_fifo_errors;
         missed(&now).saturating_sub(missed(&self.device))
     }
 }
 
-fn add(sum: &mut SocketStatistics, socket: &PacketSocket) {
+pub(super) fn add(sum: &mut SocketStatistics, socket: &PacketSocket) {
     let counted = socket.statistics();
     sum.packets += counted.packets;
     sum.drops += counted.drops;
     sum.freezes += counted.freezes;
-}
-
-/// A ring's socket is no more: what it counted is kept.
-fn fold(folded: &mut SocketStatistics, sockets: &mut Vec<Arc<PacketSocket>>, ring: &ReceiveRing) {
-    add(folded, ring.socket());
-    sockets.retain(|socket| !Arc::ptr_eq(socket, ring.socket()));
 }
 
 impl Port for AfPacket {
@@ -239,41 +186,7 @@ impl Port for AfPacket {
     }
 
     fn watch(&mut self) -> Vec<String> {
-        self.collect();
-        // The kernel counts in 32 bits; read often enough, they never come round.
-        let _ = self.counted();
-        let now = self.look();
-        let name = self.config.device.clone();
-        let mut news: Vec<String> = self.first_news.take().into_iter().collect();
-        news.extend(device::news(&name, self.seen, now, self.device.mtu));
-        let bound = self.seen.map(|seen| seen.index);
-        if let Some(facts) = now {
-            self.account.mtu.store(facts.mtu, Ordering::Relaxed);
-        }
-        match now {
-            Some(facts) if bound != Some(facts.index) => match self.reopen(facts.index) {
-                Ok(()) => {
-                    news.push(format!(
-                        "device {name:?} is there again: its sockets are open, traffic goes on"
-                    ));
-                    self.complaint = None;
-                }
-                Err(error) => {
-                    let text = format!("{error:#}; tried again ten times a second");
-                    if self.complaint.as_ref() != Some(&text) {
-                        news.push(text.clone());
-                        self.complaint = Some(text);
-                    }
-                    self.account.can_send.store(false, Ordering::Relaxed);
-                    self.seen = None;
-                    return news;
-                }
-            },
-            _ => {}
-        }
-        self.account.can_send.store(now.is_some_and(|facts| facts.works), Ordering::Relaxed);
-        self.seen = now;
-        news
+        self.look_after()
     }
 
     fn losses(&self) -> Losses {
@@ -291,7 +204,7 @@ impl Port for AfPacket {
     }
 
     fn notes(&self) -> Vec<String> {
-        let name = &self.config.device;
+        let name = &self.watched.name;
         let mut notes = Vec::new();
         if self.config.ring == RingFormat::V3 {
             notes.push(

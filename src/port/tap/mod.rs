@@ -32,6 +32,7 @@ mod port;
 mod receive;
 mod refusal;
 mod transmit;
+mod watch;
 
 pub use config::{Mode, TapConfig};
 pub use port::Tap;

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
 use ffi::device::{Device, Links};
-use ffi::errno::EBADFD;
 use ffi::link::{self, LinkSettings};
 use ffi::tap::{Tap as Queues, TapMode};
 
@@ -15,7 +14,7 @@ use super::receive::{Account, Receiver};
 use super::refusal::{Step, explain};
 use super::transmit::Transmitter;
 use crate::packet::layers::LinkClass;
-use crate::port::device::{self, Facts, Seen};
+use crate::port::device::{Facts, Seen};
 use crate::port::exchange::Exchange;
 use crate::port::{Capability, Link, Losses, MacAddress, Opening, Port, Privilege, Queue, Receive};
 
@@ -28,30 +27,30 @@ const IP: usize = 20;
 /// A `tap` port.
 #[derive(Debug)]
 pub struct Tap {
-    config: TapConfig,
-    addresses: Vec<Prefix>,
-    kernel_mac: Option<MacAddress>,
-    links: Links,
-    account: Arc<Account>,
-    queues: Vec<Handle>,
-    seen: Seen,
+    pub(super) config: TapConfig,
+    pub(super) addresses: Vec<Prefix>,
+    pub(super) kernel_mac: Option<MacAddress>,
+    pub(super) links: Links,
+    pub(super) account: Arc<Account>,
+    pub(super) queues: Vec<Handle>,
+    pub(super) seen: Seen,
     /// Packets the kernel dropped before this device was ours, and those it dropped on devices that are no more.
-    dropped_before: u64,
-    dropped_earlier: u64,
+    pub(super) dropped_before: u64,
+    pub(super) dropped_earlier: u64,
     /// What was counted at the last look.
-    dropped: u64,
+    pub(super) dropped: u64,
     /// What kept the device from being made again, as it was said last.
-    complaint: Option<String>,
+    pub(super) complaint: Option<String>,
     /// Was it said that the device is in another namespace?
-    moved: bool,
+    pub(super) moved: bool,
 }
 
 /// A queue as the control thread sees it.
 #[derive(Debug)]
-struct Handle {
-    tap: Arc<Queues>,
-    receive: Arc<Exchange<Arc<Queues>>>,
-    transmit: Arc<Exchange<Arc<Queues>>>,
+pub(super) struct Handle {
+    pub(super) tap: Arc<Queues>,
+    pub(super) receive: Arc<Exchange<Arc<Queues>>>,
+    pub(super) transmit: Arc<Exchange<Arc<Queues>>>,
 }
 
 impl Tap {
@@ -80,7 +79,7 @@ impl Tap {
     }
 
     /// Opens so many queues of the device and sets it as configured.
-    fn make(&self, queues: usize) -> anyhow::Result<(Vec<Arc<Queues>>, Device)> {
+    pub(super) fn make(&self, queues: usize) -> anyhow::Result<(Vec<Arc<Queues>>, Device)> {
         let name = &self.config.device;
         let failed = |step: Step| move |error: io::Error| explain(name, step, &error);
         let mode = if self.config.mode == Mode::Tap { TapMode::Ethernet } else { TapMode::Ip };
@@ -117,50 +116,6 @@ impl Tap {
             Mode::Tap => Link::ETHERNET,
             Mode::Tun => Link { class: LinkClass::RawIp, number: 101, name: "RAW" },
         }
-    }
-
-    /// Makes the device again and offers its queues to the cores.
-    fn make_again(&mut self, news: &mut Vec<String>) {
-        let name = self.config.device.clone();
-        match self.make(self.queues.len()) {
-            Ok((taps, device)) => {
-                for (handle, tap) in self.queues.iter_mut().zip(taps) {
-                    handle.receive.offer(tap.clone());
-                    handle.transmit.offer(tap.clone());
-                    handle.tap = tap;
-                }
-                news.push(format!("device {name:?} was deleted and is made again: traffic goes on"));
-                self.dropped_earlier += self.dropped;
-                (self.dropped, self.dropped_before) = (0, 0);
-                (self.complaint, self.seen) = (None, Some(Facts::from(&device)));
-            }
-            Err(error) => {
-                let text = format!("device {name:?} was deleted: {error:#}; tried again ten times a second");
-                if self.complaint.as_ref() != Some(&text) {
-                    news.push(text.clone());
-                    self.complaint = Some(text);
-                }
-            }
-        }
-    }
-
-    /// Was the device deleted? One that is in another namespace now is still ours.
-    fn is_deleted(&self) -> bool {
-        let name = |handle: &Handle| handle.tap.name();
-        self.queues
-            .first()
-            .map(name)
-            .is_some_and(|name| name.is_err_and(|e| e.raw_os_error() == Some(EBADFD)))
-    }
-
-    /// The device as it is now, if it is in this namespace.
-    fn look(&self) -> Option<Device> {
-        self.links.by_name(&self.config.device).ok().flatten()
-    }
-
-    /// What the kernel could not queue for us on this device.
-    fn count_dropped(&self, device: &Device) -> u64 {
-        device.statistics.tx_dropped.saturating_sub(self.dropped_before)
     }
 }
 
@@ -231,31 +186,7 @@ impl Port for Tap {
     }
 
     fn watch(&mut self) -> Vec<String> {
-        for handle in &self.queues {
-            drop((handle.receive.collect(), handle.transmit.collect()));
-        }
-        let mut news = Vec::new();
-        if self.is_deleted() {
-            self.make_again(&mut news);
-            return news;
-        }
-        let name = &self.config.device;
-        match self.look().filter(|device| self.seen.is_none_or(|seen| seen.index == device.index)) {
-            Some(device) => {
-                let now = Some(Facts::from(&device));
-                news = device::news(name, self.seen, now, self.config.mtu);
-                self.dropped = self.count_dropped(&device);
-                self.seen = now;
-            }
-            None if !self.moved => {
-                news.push(format!(
-                    "device {name:?} is not in this network namespace any more (moved or renamed): traffic goes on, what the kernel drops there is not counted"
-                ));
-                self.moved = true;
-            }
-            None => {}
-        }
-        news
+        self.look_after()
     }
 
     fn losses(&self) -> Losses {
