@@ -34,7 +34,23 @@ if [ -d ../shared/captures ]; then
 else
   echo "captures: ../shared/captures is not here; tests over real captures say so and are skipped"
 fi
+# What live tests talk to mnvkd with: command and Debian package.
+live_tools=(ip iproute2 ethtool ethtool ping iputils-ping arping iputils-arping nping nmap sockperf sockperf iperf3 iperf3
+  tcpreplay tcpreplay tcpdump tcpdump python3 python3-minimal setpriv util-linux prlimit util-linux)
+live_packages() { # those whose command is not here
+  local i
+  for ((i = 0; i < ${#live_tools[@]}; i += 2)); do
+    command -v "${live_tools[i]}" >/dev/null 2>&1 || echo "${live_tools[i + 1]}"
+  done | sort -u
+}
 if [ "$(id -u)" = 0 ]; then
+  mapfile -t packages < <(live_packages)
+  if [ ${#packages[@]} -gt 0 ]; then
+    command -v apt-get >/dev/null 2>&1 || die "live tests need ${packages[*]}, and there is no apt-get to install them"
+    echo "installing ${packages[*]}, which live tests use"
+    apt-get update -qq
+    env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
+  fi
   export MNVKD_CI_LIVE=1
   echo "live tests: on (root)"
 elif [ "${CI:-}" = true ]; then
@@ -50,6 +66,8 @@ export TMPDIR=$work
 log=$work/tests.log
 reserved() { grep -H . /sys/devices/system/node/node*/hugepages/hugepages-*/nr_hugepages 2>/dev/null || true; }
 reserved > "$work/reserved"
+namespaces() { ls /run/netns 2>/dev/null | grep -E '^mnvkd|^xdp|^lab-' || true; }
+namespaces > "$work/namespaces"
 leave() {
   while IFS=: read -r pool pages; do
     [ "$(cat "$pool")" = "$pages" ] && continue
@@ -114,6 +132,12 @@ step loom loom
 step documentation documentation
 step licences licences
 step program program
+nothing_left() { # of the network namespaces live tests make
+  local left
+  left=$(namespaces | grep -vxFf "$work/namespaces" || true)
+  [ -z "$left" ] || { echo "network namespaces are left behind: $left"; return 1; }
+}
+step left-behind nothing_left
 
 # ---- the table
 

@@ -47,14 +47,19 @@ fn pings_of_every_size_come_back(driver: Driver) {
     let lab = driver.lab(&["--mtu", "9000"]);
     let daemon = Daemon::start(&lab, &driver.echo(2));
     let sizes = [56usize, 57, 512, 1472, 1473, 3000, 4054, 4055, 8000];
+    let mut missing = Vec::new();
     for address in ["10.9.0.1", "fd09::1"] {
         for size in sizes {
             let size = size.to_string();
-            let counts = ping(&lab, &["-c", "5", "-i", "0.01", "-W", "2", "-s", &size, address]);
-            assert_eq!(counts, (5, 5), "{driver:?} {address} {size}");
+            let counts = ping(&lab, 5, &["-s", &size, address]);
+            if counts != (5, 5) {
+                missing.push(format!("{address} {size}: {counts:?}"));
+            }
         }
     }
+    let traffic = lab.traffic("client", "eth0");
     let ended = daemon.stop();
+    assert!(missing.is_empty(), "{driver:?}: {missing:?} {traffic:?}\n{:#}", ended.report);
     accounted(&ended);
     let each = 5 * sizes.len() as u64;
     assert_eq!((answered(&ended, "icmp"), answered(&ended, "icmpv6")), (each, each), "{:#}", ended.report);
@@ -66,15 +71,23 @@ fn a_flood_of_pings_comes_back(driver: Driver) {
     let Some(_turn) = turn(&["ping"]) else { return };
     let lab = driver.lab(&[]);
     let daemon = Daemon::start(&lab, &driver.echo(1));
+    let mut floods = Vec::new();
     for address in ["10.9.0.1", "fd09::1"] {
         // The first one waits for the address to be resolved; a flood would not.
-        assert_eq!(ping(&lab, &["-c", "1", "-W", "2", address]), (1, 1));
-        let (sent, received) = ping(&lab, &["-f", "-c", "20000", address]);
-        assert_eq!((sent, received), (20_000, 20_000), "{driver:?} {address}");
+        assert_eq!(ping(&lab, 1, &[address]), (1, 1));
+        let before = lab.traffic("client", "eth0").received;
+        let flood = lab.client(&["ping", "-q", "-f", "-c", "20000", address]);
+        let sent = live_lab::pings(&flood.out).0;
+        // A flooding ping does not wait for the last ones; its device does.
+        let back = || lab.traffic("client", "eth0").received - before;
+        floods.push((sent, within(Duration::from_secs(5), || back() >= sent), back()));
     }
     let ended = daemon.stop();
     accounted(&ended);
-    assert_eq!((answered(&ended, "icmp"), answered(&ended, "icmpv6")), (20_001, 20_001));
+    for (sent, all, back) in floods {
+        assert!(sent >= 20_000 && all, "{driver:?}: {back} of {sent} came back: {:#}", ended.report);
+    }
+    assert!(answered(&ended, "icmp") > 20_000 && answered(&ended, "icmpv6") > 20_000, "{:#}", ended.report);
 }
 
 fn options_and_groups_are_answered(driver: Driver) {
@@ -226,19 +239,23 @@ fn sockperf_loads(driver: Driver) {
     let Some(_turn) = turn(&["sockperf"]) else { return };
     let lab = driver.lab(&[]);
     let daemon = Daemon::start(&lab, &driver.echo(1));
+    let before = lab.traffic("client", "eth0");
     let options = ["-t", "2", "--mps", "10000", "--reply-every", "10", "-m", "64"];
     let (sent, received, _) = sockperf(&lab, "under-load", &options);
+    let after = lab.traffic("client", "eth0");
     let ended = daemon.stop();
     accounted(&ended);
     let (heard, answers) = (ended.count("/tallies/echo/heard"), answered(&ended, "udp"));
-    let lost = ended.lost("port0") + ended.unsent("port0");
+    // What the client's device dropped, or its socket had no room for, is nobody's here.
+    let lost = ended.lost("port0") + ended.unsent("port0") + after.unsent - before.unsent;
     // Warming up is heard too, and not counted as sent.
     assert!(heard + answers + lost >= sent, "{sent} sent, {received} received: {:#}", ended.report);
     assert!(
-        received <= answers && received + lost + 10 >= sent / 10,
+        answers + lost + 10 >= sent / 10 && received <= answers,
         "{received} of {sent}: {:#}",
         ended.report
     );
+    assert!(after.received - before.received + lost >= answers, "{after:?}: {:#}", ended.report);
 }
 
 /// iperf3 needs a server, so there is one at a second port, and the dataplane is the wire between.
@@ -252,6 +269,7 @@ fn iperf3_and_flow_meter_count_the_same(driver: Driver) {
     std::thread::sleep(Duration::from_millis(300));
     let words = ["iperf3", "-u", "-c", "10.9.0.3", "-b", "40M", "-l", "1000", "-t", "2", "-J"];
     let client = lab.client(&words);
+    let full = lab.udp_errors("client1");
     drop(server);
     let ended = daemon.stop();
     let text = std::fs::read_to_string(&export).unwrap_or_default();
@@ -273,9 +291,9 @@ fn iperf3_and_flow_meter_count_the_same(driver: Driver) {
     assert!(packets <= sent + 1 && packets + lost > sent, "{packets} counted, {sent} sent, {lost} lost");
     assert_eq!(back, 1, "{flow:?}");
     assert_eq!(bytes, (packets - 1) * (1000 + 42) + bytes_of_opening(bytes, packets), "{flow:?}");
-    if lost + ended.unsent("port1") + ended.dropped("transmit-full") == 0 {
-        assert_eq!((packets, missed), (sent + 1, 0), "{said:#}\n{:#}", ended.report);
-    }
+    // What iperf3's server missed its socket had no room for, or it was lost for a reason that is told.
+    let told = lost + ended.unsent("port1") + ended.dropped("transmit-full") + full;
+    assert!(missed <= told, "{missed} missed, {told} of them told: {said:#}\n{:#}", ended.report);
 }
 
 /// What the flow's bytes leave for the datagram that opens it: 46 to 60, as it is padded or not.

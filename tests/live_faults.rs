@@ -23,14 +23,14 @@ fn flood(lab: &Lab) -> Background {
 
 /// Does somebody answer at the address, within a while?
 fn answers(lab: &Lab, address: &str) -> bool {
-    within(Duration::from_secs(10), || ping(lab, &["-c", "1", "-W", "1", address]) == (1, 1))
+    within(Duration::from_secs(10), || ping(lab, 1, &[address]) == (1, 1))
 }
 
 /// Every one of these answers, once one does.
 #[track_caller]
 fn assert_flows(lab: &Lab, daemon: &Daemon, driver: Driver) {
     assert!(answers(lab, "10.9.0.1"), "{driver:?}: nobody answers\n{}", daemon.told());
-    let counts = ping(lab, &["-c", "50", "-i", "0.002", "-W", "2", "10.9.0.1"]);
+    let counts = ping(lab, 50, &["10.9.0.1"]);
     assert_eq!(counts, (50, 50), "{driver:?}\n{}", daemon.told());
 }
 
@@ -111,12 +111,12 @@ fn the_mtu_changes(driver: Driver) {
     assert!(set("3000"));
     assert!(daemon.tells(&["the MTU of"], 2), "{driver:?}: {}", daemon.told());
     assert_flows(&lab, &daemon, driver);
-    let large = ping(&lab, &["-c", "5", "-i", "0.01", "-W", "2", "-s", "2900", "10.9.0.1"]);
+    let large = ping(&lab, 5, &["-s", "2900", "10.9.0.1"]);
     assert_eq!(large, (5, 5), "{driver:?}: as large as at the start");
     // Larger than frames were made for: a kernel that allows it has the daemon say what that costs.
     if set("9000") {
         assert!(daemon.tells(&["the MTU of"], 3), "{driver:?}: {}", daemon.told());
-        ping(&lab, &["-c", "5", "-i", "0.01", "-W", "1", "-s", "8000", "10.9.0.1"]);
+        ping(&lab, 5, &["-s", "8000", "10.9.0.1"]);
     }
     assert_flows(&lab, &daemon, driver);
     drop(traffic);
@@ -139,7 +139,7 @@ fn the_number_of_queues_changes(driver: Driver) {
         if queues == "4" {
             assert_flows(&lab, &daemon, driver);
         } else {
-            ping(&lab, &["-c", "20", "-i", "0.002", "-W", "1", "10.9.0.1"]);
+            ping(&lab, 20, &["10.9.0.1"]);
         }
     }
     drop(traffic);

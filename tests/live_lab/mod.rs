@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use clients::{Flow, ping, sockperf};
+pub use clients::{Flow, ping, pings, sockperf};
 pub use daemon::{Daemon, Ended, accounted};
 pub use drivers::{AF_PACKET, AF_PACKET_BLOCKS, AF_XDP, AF_XDP_GENERIC, Driver, TAP};
 pub use network::{Background, Lab, Traffic, quietly};

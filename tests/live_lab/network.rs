@@ -89,6 +89,17 @@ impl Lab {
         }
     }
 
+    /// Datagrams sockets of a namespace had no room for.
+    #[track_caller]
+    pub fn udp_errors(&self, which: &str) -> u64 {
+        let table = self.run(which, &["cat", "/proc/net/snmp"]).good().out;
+        let mut rows =
+            table.lines().filter(|line| line.starts_with("Udp:")).map(|line| line.split_whitespace());
+        let (names, values) = (rows.next().expect("names"), rows.next().expect("values"));
+        let errors = names.zip(values).find(|(name, _)| *name == "RcvbufErrors");
+        errors.and_then(|(_, value)| value.parse().ok()).expect("a count")
+    }
+
     /// The Ethernet address of a device.
     #[track_caller]
     pub fn mac(&self, which: &str, device: &str) -> String {
@@ -125,9 +136,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let down = Command::new(script()).args(["down", "--name", &self.name]).output();
-        if let Err(error) = down {
-            println!("{} could not be torn down: {error}", self.name);
+        match Command::new(script()).args(["down", "--name", &self.name]).output() {
+            Ok(output) if output.status.success() => {}
+            failed => println!("{} could not be torn down: {failed:?}", self.name),
         }
     }
 }
