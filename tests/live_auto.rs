@@ -20,7 +20,7 @@ fn the_best_that_works_is_taken_and_said() {
     let Some(_turn) = turn(&["ping"]) else { return };
     let lab = Lab::up(&["--queues", "2"]);
     let daemon = Daemon::start(&lab, &AUTO.echo(2));
-    let (sent, back) = ping(&lab, &["-c", "20", "-i", "0.05", "-W", "10", "10.9.0.1"]);
+    let (sent, back) = ping(&lab, 20, &["10.9.0.1"]);
     assert_eq!((sent, back), (20, 20));
     let ended = daemon.stop();
     accounted(&ended);
