@@ -126,6 +126,12 @@ impl Lab {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
 
+    /// What `mnvkd check` says, started by way of `prefix`.
+    pub fn check(&self, prefix: &str, config: &str) -> String {
+        let (ours, path, binary) = (&self.ours, self.write(config), env!("CARGO_BIN_EXE_mnvkd"));
+        run(&format!("ip netns exec {ours} {prefix} {binary} check {path}"))
+    }
+
     fn launch(&self, prefix: &str, config: &str) -> Process {
         let (ours, path, binary) = (&self.ours, self.write(config), env!("CARGO_BIN_EXE_mnvkd"));
         Process::start(&format!("ip netns exec {ours} {prefix} {binary} run {path} --json"))
