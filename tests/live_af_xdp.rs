@@ -1,6 +1,7 @@
 //! The `af_xdp` port on veth pairs: every frame comes back, every frame that does not is counted.
 //!
-//! Live: skipped where there is no root, which is a failure with `MNVKD_CI_LIVE=1`. Needs `ip`, `python3`, `ping`, `ethtool`.
+//! Live: skipped where there is no root, which is a failure with `MNVKD_CI_LIVE=1`. Needs `ip`, `python3`, `ping`, `ethtool`, `iperf3`,
+//! `setpriv`, `prlimit`.
 
 mod xdp_lab;
 
@@ -416,4 +417,20 @@ fn what_cannot_leave_for_want_of_a_carrier_is_counted() {
     let arrived = lab.counter("gen0", "rx_packets") - before;
     assert_eq!(arrived + dropped + of_port("tx-unsent"), forwarded, "{report}");
     assert_eq!(report["errors"], serde_json::json!([]));
+}
+
+#[test]
+fn tcp_goes_on_undisturbed_beside_a_match() {
+    let Some(lab) = Lab::new() else { return };
+    lab.join(0, 1500, 1);
+    let run = lab.start(&config("match = \"udp and dst port 7\"", "sink"), &["dut0"]);
+    let server = lab.start_here("iperf3 -s -1");
+    xdp_lab::wait("the server", || lab.here("cat /proc/net/tcp6 /proc/net/tcp").contains(":1451 "));
+    let client = lab.there("iperf3 -c 10.0.0.1 -t 1 -J");
+    let result: serde_json::Value = serde_json::from_str(&client).unwrap();
+    let moved = result["end"]["sum_received"]["bytes"].as_u64().unwrap();
+    assert!(moved > 1 << 20, "{moved} bytes of TCP");
+    drop(server);
+    let outcome = run.stop();
+    assert_eq!((outcome.received("wan"), outcome.lost("wan")), (0, 0), "{}", outcome.shown());
 }

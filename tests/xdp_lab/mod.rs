@@ -82,6 +82,11 @@ impl Lab {
         run(&format!("ip netns exec {} {line}", self.ours))
     }
 
+    /// The same, not waited for.
+    pub fn start_here(&self, line: &str) -> Process {
+        Process::start(&format!("ip netns exec {} {line}", self.ours))
+    }
+
     /// A command in the peer's namespace.
     pub fn there(&self, line: &str) -> String {
         run(&format!("ip netns exec {} {line}", self.theirs))
