@@ -1,6 +1,7 @@
 //! The `af_xdp` port on veth pairs: every frame comes back, every frame that does not is counted.
 //!
-//! Live: skipped where there is no root, which is a failure with `MNVKD_CI_LIVE=1`. Needs `ip`, `python3`, `ping`, `ethtool`.
+//! Live: skipped where there is no root, which is a failure with `MNVKD_CI_LIVE=1`. Needs `ip`, `python3`, `ping`, `ethtool`, `iperf3`,
+//! `setpriv`, `prlimit`.
 
 mod xdp_lab;
 
@@ -310,6 +311,10 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
     let error = lab.refused("", &other);
     assert!(error.contains("device \\\"dut9\\\" is not there; there are lo, dut0"), "{error}");
 
+    // Checking a configuration needs no privilege.
+    let checked = lab.check(nobody, &config("", "mac-swap"));
+    assert!(checked.contains("dut0 (veth, MTU 1500), 1 queue"), "{checked}");
+
     let _first = lab.start(&config("", "mac-swap"), &["dut0"]);
     refused("", "", &["EBUSY", "another AF_XDP socket has the queue"]);
     lab.join(1, 1500, 1);
@@ -365,4 +370,67 @@ fn small_and_large_frames_cross_from_one_port_to_the_other() {
     // What is longer than the other port carries is dropped with its reason.
     assert_eq!(outcome.number("books.dropped.size"), 400, "{}", outcome.shown());
     assert_eq!(lab.counter("gen0", "rx_packets") - before, 400, "{}", outcome.shown());
+}
+
+#[test]
+fn what_arrives_on_queues_of_others_goes_to_the_kernel() {
+    let Some(lab) = Lab::new() else { return };
+    lab.join(0, 1500, 2);
+    let own = lab.here("cat /sys/class/net/dut0/address");
+    lab.there(&format!("ip neigh add 10.0.0.1 lladdr {} dev gen0", own.trim()));
+    // The kernel answers what nobody takes; it must not have to ask where to.
+    lab.here("ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev dut0");
+    // Datagrams the kernel had no receiver for: column 2 of Udp in /proc/net/snmp.
+    let kernels = || {
+        let text = lab.here("cat /proc/net/snmp");
+        let line = text.lines().filter(|line| line.starts_with("Udp:")).nth(1).unwrap().to_owned();
+        line.split_whitespace().nth(2).unwrap().parse::<u64>().unwrap()
+    };
+    let run = lab.start(&config("queues = [1]", "sink"), &["dut0"]);
+    let before = kernels();
+    lab.peer(0, "flows 6400 100 64");
+    let (ours, theirs) = (run.stop(), kernels() - before);
+    assert!(theirs > 500 && ours.received("wan") > 500, "{theirs} to the kernel, {}", ours.shown());
+    assert_eq!(ours.received("wan") + ours.lost("wan") + theirs, 6400, "{}", ours.shown());
+}
+
+#[test]
+fn what_cannot_leave_for_want_of_a_carrier_is_counted() {
+    let Some(lab) = Lab::new() else { return };
+    lab.join(0, 1500, 1);
+    let text = "[dataplane]\ncores = 1\n\
+                [[port]]\nname = \"load\"\ndriver = \"generator\"\ncount = 100000\nsize = 200\nrate = \"20kpps\"\n\
+                [[port]]\nname = \"wan\"\ndriver = \"af_xdp\"\ndevice = \"dut0\"\n\
+                [[pipeline]]\nname = \"main\"\nfrom = [\"load\"]\nto = \"wan\"\nstages = [\"forward\"]\n";
+    let before = lab.counter("gen0", "rx_packets");
+    let run = lab.start(text, &["dut0"]);
+    lab.there("ip link set gen0 down");
+    // The kernel acts on a carrier that is gone within a second.
+    std::thread::sleep(std::time::Duration::from_millis(2000));
+    lab.there("ip link set gen0 up");
+    let output = run.process.wait();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of_port = |key: &str| report["ports"]["wan"]["lost"][key].as_u64().unwrap();
+    let forwarded = report["books"]["forwarded"].as_u64().unwrap();
+    let dropped = of_port("tx-device-dropped");
+    assert!(dropped > 1000, "{report}");
+    let arrived = lab.counter("gen0", "rx_packets") - before;
+    assert_eq!(arrived + dropped + of_port("tx-unsent"), forwarded, "{report}");
+    assert_eq!(report["errors"], serde_json::json!([]));
+}
+
+#[test]
+fn tcp_goes_on_undisturbed_beside_a_match() {
+    let Some(lab) = Lab::new() else { return };
+    lab.join(0, 1500, 1);
+    let run = lab.start(&config("match = \"udp and dst port 7\"", "sink"), &["dut0"]);
+    let server = lab.start_here("iperf3 -s -1");
+    xdp_lab::wait("the server", || lab.here("cat /proc/net/tcp6 /proc/net/tcp").contains(":1451 "));
+    let client = lab.there("iperf3 -c 10.0.0.1 -t 1 -J");
+    let result: serde_json::Value = serde_json::from_str(&client).unwrap();
+    let moved = result["end"]["sum_received"]["bytes"].as_u64().unwrap();
+    assert!(moved > 1 << 20, "{moved} bytes of TCP");
+    drop(server);
+    let outcome = run.stop();
+    assert_eq!((outcome.received("wan"), outcome.lost("wan")), (0, 0), "{}", outcome.shown());
 }

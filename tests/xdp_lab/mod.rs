@@ -82,6 +82,11 @@ impl Lab {
         run(&format!("ip netns exec {} {line}", self.ours))
     }
 
+    /// The same, not waited for.
+    pub fn start_here(&self, line: &str) -> Process {
+        Process::start(&format!("ip netns exec {} {line}", self.ours))
+    }
+
     /// A command in the peer's namespace.
     pub fn there(&self, line: &str) -> String {
         run(&format!("ip netns exec {} {line}", self.theirs))
@@ -124,6 +129,12 @@ impl Lab {
         let output = self.launch(prefix, config).wait();
         assert!(!output.status.success(), "it was not refused");
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    /// What `mnvkd check` says, started by way of `prefix`.
+    pub fn check(&self, prefix: &str, config: &str) -> String {
+        let (ours, path, binary) = (&self.ours, self.write(config), env!("CARGO_BIN_EXE_mnvkd"));
+        run(&format!("ip netns exec {ours} {prefix} {binary} check {path}"))
     }
 
     fn launch(&self, prefix: &str, config: &str) -> Process {

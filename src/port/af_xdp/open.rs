@@ -227,7 +227,8 @@ impl<K: Kernel<Halves = Halves>> On<K> {
 
 fn strips_vlan(name: &str) -> String {
     format!(
-        "rx-vlan-offload of {name} is on: tags that the device takes off packets are lost to us, and `vlan` does not match          them: `ethtool -K {name} rxvlan off` (of a veth, `txvlan off` at its peer)"
+        "rx-vlan-offload of {name} is on: VLAN tags that the device takes off are lost to us, and `vlan` does not match them: \
+         `ethtool -K {name} rxvlan off` (of a veth, `txvlan off` at its peer)"
     )
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ffi::errno;
 use hugepages::Frame;
 use hugepages::umem::{NotSent, Sender};
 
@@ -110,11 +109,12 @@ impl Outgoing {
             }
             let said = half.socket().wake_transmit();
             let after = half.waiting();
-            match said.as_ref().err().and_then(std::io::Error::raw_os_error) {
-                None => return after > 0,
-                // It sends so many in a call, and says so: the rest is for the next one.
-                Some(errno::EAGAIN | errno::EINTR) if after < before => {}
-                _ => return true,
+            match said {
+                Ok(()) => return after > 0,
+                // It sends so many in a call and says EAGAIN, or ends at one the device dropped and says EBUSY: the
+                // rest is for the next call.
+                Err(_) if after < before => {}
+                Err(_) => return true,
             }
         }
         true
