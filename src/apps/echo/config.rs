@@ -66,9 +66,13 @@ impl FromStr for Prefix {
             || format!("{text:?} is no address; expected one like \"10.9.0.1/24\" or \"fd09::1/64\"");
         let address: IpAddr = address.parse().map_err(|_| expected())?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        let len = len.map_or(Ok(bits), str::parse).map_err(|_| expected())?;
+        let len = match len.map(str::parse::<u32>) {
+            None => bits,
+            Some(Ok(len)) => u8::try_from(len).unwrap_or(u8::MAX),
+            Some(Err(_)) => return Err(expected()),
+        };
         if len > bits || len == 0 {
-            return Err(format!("{text:?}: the length of a prefix is 1 to {bits} here"));
+            return Err(format!("{text:?}: the length of its prefix is no number from 1 to {bits}"));
         }
         let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
         if broadcast || address.is_multicast() || address.is_unspecified() || address.is_loopback() {
@@ -170,8 +174,11 @@ mod tests {
 
     #[test]
     fn what_no_host_can_have_is_refused() {
-        for text in ["10.9.0.1/33", "fd09::1/129", "10.9.0.1/0", "10.9.0.1/", "10.9.0", "/24", "a/24", ""] {
-            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        for text in ["10.9.0.1/33", "fd09::1/129", "10.9.0.1/0", "fd09::1/640"] {
+            assert!(text.parse::<Prefix>().unwrap_err().contains("the length of its prefix"), "{text}");
+        }
+        for text in ["10.9.0.1/", "10.9.0", "/24", "a/24", "10.9.0.1/24/24", ""] {
+            assert!(text.parse::<Prefix>().unwrap_err().contains("expected one like"), "{text}");
         }
         for text in [
             "0.0.0.0/8",
