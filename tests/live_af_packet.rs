@@ -333,7 +333,7 @@ fn a_flow_stays_on_its_queue() {
     }
     let Some(lab) = Lab::new(&["gen", "dut"]) else { return };
     lab.veth(("gen", "g0"), ("dut", "d0"), "1500");
-    let traffic = "count = 4000\nflows = 100\nipv6-share = 0.5\nvlan-share = 0.3\nrate = \"2kpps\"";
+    let traffic = "count = 12000\nflows = 100\nipv6-share = 0.5\nvlan-share = 0.3\nrate = \"2kpps\"";
     let gen_ = lab.mnvkd("gen", &load(traffic, &on("g0"), None));
     let text = inside(&lab, "dut", "a_flow_stays_on_its_queue");
     assert!(text.contains("1 passed"), "{text}");
