@@ -99,6 +99,16 @@ impl Lab {
         run(&format!("ip netns exec {namespace} cat {path}")).trim().parse().unwrap()
     }
 
+    /// Waits until no packets come back to `genN` any more: those of an earlier peer are not the next one's.
+    pub fn settle(&self, number: usize) {
+        let device = format!("gen{number}");
+        wait("packets to come to rest", || {
+            let before = self.counter(&device, "rx_packets");
+            sleep(Duration::from_millis(500));
+            self.counter(&device, "rx_packets") == before
+        });
+    }
+
     /// The peer at `genN`: what it sent and got back.
     pub fn peer(&self, number: usize, what: &str) -> Value {
         serde_json::from_str(&self.there(&peer_line(number, what))).unwrap()
@@ -117,18 +127,19 @@ impl Lab {
 
     /// `mnvkd run`, until all of `devices` have their programs.
     pub fn start(&self, config: &str, devices: &[&str]) -> Mnvkd {
-        let process = self.launch("", config);
+        let (process, errors) = self.launch("", config);
         for device in devices {
             self.wait_for_program(device);
         }
-        Mnvkd { process }
+        Mnvkd { process, errors }
     }
 
     /// `mnvkd run` that is to be refused, started by way of `prefix`: its error.
     pub fn refused(&self, prefix: &str, config: &str) -> String {
-        let output = self.launch(prefix, config).wait();
+        let (process, errors) = self.launch(prefix, config);
+        let output = process.wait();
         assert!(!output.status.success(), "it was not refused");
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&output.stdout).into_owned() + &fs::read_to_string(errors).unwrap()
     }
 
     /// What `mnvkd check` says, started by way of `prefix`.
@@ -137,9 +148,12 @@ impl Lab {
         run(&format!("ip netns exec {ours} {prefix} {binary} check {path}"))
     }
 
-    fn launch(&self, prefix: &str, config: &str) -> Process {
+    /// The process, and the file its stderr goes to: it is read while the run is going on.
+    fn launch(&self, prefix: &str, config: &str) -> (Process, PathBuf) {
         let (ours, path, binary) = (&self.ours, self.write(config), env!("CARGO_BIN_EXE_mnvkd"));
-        Process::start(&format!("ip netns exec {ours} {prefix} {binary} run {path} --json"))
+        let line = format!("ip netns exec {ours} {prefix} {binary} run {path} --json");
+        let errors = PathBuf::from(path + ".err");
+        (Process::spawn(&line, fs::File::create(&errors).unwrap().into()), errors)
     }
 
     /// Waits until a program is attached.
@@ -171,11 +185,11 @@ fn peer_line(number: usize, what: &str) -> String {
     format!("python3 {}/tests/xdp_lab/peer.py gen{number} {what}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Waits until it is so, ten seconds at most.
+/// Waits until it is so, half a minute at most.
 pub fn wait(what: &str, so: impl Fn() -> bool) {
     let started = Instant::now();
     while !so() {
-        assert!(started.elapsed() < Duration::from_secs(10), "waited too long for {what}");
+        assert!(started.elapsed() < Duration::from_secs(30), "waited too long for {what}");
         sleep(Duration::from_millis(20));
     }
 }
@@ -185,9 +199,13 @@ pub struct Process(Option<Child>);
 
 impl Process {
     fn start(line: &str) -> Process {
+        Process::spawn(line, Stdio::piped())
+    }
+
+    fn spawn(line: &str, errors: Stdio) -> Process {
         let mut words = line.split_whitespace();
         let mut command = Command::new(words.next().unwrap());
-        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(words).stdout(Stdio::piped()).stderr(errors);
         Process(Some(command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"))))
     }
 
@@ -222,6 +240,7 @@ impl Drop for Process {
 pub struct Mnvkd {
     /// Its process.
     pub process: Process,
+    errors: PathBuf,
 }
 
 /// What came of a run.
@@ -232,12 +251,18 @@ pub struct Outcome {
 }
 
 impl Mnvkd {
+    /// Waits until it has said this on stderr.
+    pub fn wait_to_say(&self, words: &str) {
+        wait(words, || fs::read_to_string(&self.errors).is_ok_and(|said| said.contains(words)));
+    }
+
     /// Ends it in order; its report, in which nothing may be unaccounted for or missing.
     pub fn stop(self) -> Outcome {
         self.process.signal("INT");
-        let output = self.process.wait();
+        let Mnvkd { process, errors } = self;
+        let output = process.wait();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-        let outcome = Outcome { report, said: String::from_utf8_lossy(&output.stderr).into_owned() };
+        let outcome = Outcome { report, said: fs::read_to_string(errors).unwrap() };
         assert_eq!(outcome.report["errors"], serde_json::json!([]), "{}", outcome.said);
         assert_eq!(outcome.report["books"]["unaccounted"], 0);
         outcome
