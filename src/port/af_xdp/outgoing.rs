@@ -8,7 +8,8 @@ use hugepages::umem::{NotSent, Sender};
 
 use super::counts::add;
 use super::shared::Shared;
-use crate::packet::{Frames, Packet, Packets, Reason};
+use crate::packet::layers::LinkClass;
+use crate::packet::{Frames, Packet, Packets, Reason, checksum};
 use crate::port::{Moved, Refusal, Transmit};
 
 /// Frames taken back at once, and how many are to be with the kernel before it is looked for them.
@@ -41,7 +42,7 @@ impl Outgoing {
 
     /// How many packets from the front can go now, and what keeps the next one from it.
     #[inline]
-    fn fitting(&self, half: &mut Sender, packets: &Packets, frames: &Frames) -> (usize, Option<Refusal>) {
+    fn fitting(&self, half: &mut Sender, packets: &mut Packets, frames: &Frames) -> (usize, Option<Refusal>) {
         let counts = &self.shared.counts;
         if counts.down.load(Ordering::Relaxed) {
             return (0, Some(Refusal::Never(Reason::TRANSMIT_FAILED)));
@@ -50,11 +51,18 @@ impl Outgoing {
         let room = half.room(packets.len() as u32);
         let mut free = self.most.saturating_sub(half.sending());
         let (mut descriptors, mut copies) = (0, 0);
-        for (at, packet) in packets.iter().enumerate() {
+        for (at, packet) in packets.iter_mut().enumerate() {
             let len = packet.len();
             if len < SHORTEST || len > longest {
                 let reason = if len == 0 { Reason::EMPTY } else { Reason::SIZE };
                 return (at, Some(Refusal::Never(reason)));
+            }
+            if packet.link() != LinkClass::Ethernet {
+                return (at, Some(Refusal::Never(Reason::LINK_TYPE)));
+            }
+            // Its sender left the checksum to a card; the descriptor has no way of asking for it.
+            if !checksum::complete(packet) {
+                return (at, Some(Refusal::Never(Reason::TRANSMIT_FAILED)));
             }
             let frame = packet.frame();
             if half.owns(frame) {
