@@ -105,7 +105,8 @@ pub fn turn(programs: &[&str]) -> Option<MutexGuard<'static, ()>> {
         skip("not root");
         return None;
     }
-    let missing: Vec<&&str> = ["ip", "ethtool"].iter().chain(programs).filter(|name| !has(name)).collect();
+    let missing: Vec<&&str> =
+        ["ip", "ethtool", "setsid"].iter().chain(programs).filter(|name| !has(name)).collect();
     if !missing.is_empty() {
         skip(&format!("not installed: {missing:?}"));
         return None;

@@ -11,6 +11,8 @@ pub struct Lab {
     name: String,
     /// The namespace the daemon runs in.
     place: &'static str,
+    /// Tears it down when its input ends: in order, or because this process was killed.
+    keeper: Child,
 }
 
 /// What the kernel counted at a device.
@@ -34,7 +36,16 @@ impl Lab {
     pub fn up(options: &[&str]) -> Lab {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let lab = Lab { name: format!("mnvkd-{}-{number}", std::process::id()), place: "dut" };
+        let name = format!("mnvkd-{}-{number}", std::process::id());
+        // In a session of its own: what ends the tests by the keyboard must not end it.
+        let keeper = Command::new("setsid")
+            .args(["sh", "-c", "cat > /dev/null; exec \"$0\" down --name \"$1\""])
+            .arg(script())
+            .arg(&name)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("util-linux is installed");
+        let lab = Lab { name, place: "dut", keeper };
         run(Command::new(script()).args(["up", "--name", &lab.name]).args(options)).good();
         lab
     }
@@ -136,8 +147,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        match Command::new(script()).args(["down", "--name", &self.name]).output() {
-            Ok(output) if output.status.success() => {}
+        drop(self.keeper.stdin.take());
+        match self.keeper.wait() {
+            Ok(status) if status.success() => {}
             failed => println!("{} could not be torn down: {failed:?}", self.name),
         }
     }
