@@ -62,6 +62,8 @@ fi
 # ---- what must be as it was: temporary files, reserved pages
 
 work=$(mktemp -d)
+# Some tests have a user without privileges read their configuration.
+chmod 755 "$work"
 export TMPDIR=$work
 log=$work/tests.log
 reserved() { grep -H . /sys/devices/system/node/node*/hugepages/hugepages-*/nr_hugepages 2>/dev/null || true; }

@@ -300,7 +300,7 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
         }
     };
     let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
-    refused(nobody, "", &["EPERM", "CAP_BPF", "cap_net_raw,cap_net_admin,cap_bpf+ep"]);
+    refused(nobody, "", &["not permitted", "CAP_BPF", "to attach the XDP program", "setcap"]);
     refused("", "mode = \"zero-copy\"", &["EOPNOTSUPP", "veth has no zero-copy", "use mode = \\\"copy\\\""]);
     refused("", "queues = 3", &["receives on 1 queue", "ethtool -L dut0 combined 3"]);
     refused("", "match = \"udp or prt 7\"", &["column 8"]);
