@@ -79,7 +79,9 @@ fn pings_of_every_size_come_back(driver: Driver) {
     let each = 5 * sizes.len() as u64;
     assert_eq!((answered(&ended, "icmp"), answered(&ended, "icmpv6")), (each, each), "{:#}", ended.report);
     assert!(answered(&ended, "arp") > 0 && answered(&ended, "neighbour") > 0, "{:#}", ended.report);
-    assert_eq!(ended.lost("port0") + ended.unsent("port0"), 0, "{:#}", ended.report);
+    let late = ended.came_too_late("port0");
+    assert_eq!(ended.lost("port0") + ended.unsent("port0"), late, "{:#}", ended.report);
+    assert!(late <= 2, "{:#}", ended.report);
 }
 
 fn a_flood_of_pings_comes_back(driver: Driver) {

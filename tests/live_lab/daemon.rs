@@ -194,6 +194,13 @@ impl Ended {
         self.losses(port, true)
     }
 
+    /// Of the losses: packets that came in the run's last moment and lay in the port's ring when it ended. A kernel looks
+    /// for its neighbours whenever it likes.
+    pub fn came_too_late(&self, port: &str) -> u64 {
+        let lost = &self.report["ports"][port]["lost"];
+        ["unread", "left-in-ring"].iter().filter_map(|name| lost[name].as_u64()).sum()
+    }
+
     /// Losses of one direction: those of sending have it in their name.
     fn losses(&self, port: &str, sending: bool) -> u64 {
         let lost = self.report["ports"][port]["lost"].as_object().expect("losses by name");
