@@ -17,9 +17,10 @@
 //! slots may be sent to another thread; from then on every method panics elsewhere, and dropped
 //! elsewhere they leak their futures.
 //!
-//! In the order a task passes them: `inner` (spawn, poll, end), `queue`, [`Waker`](std::task::Waker)s in `waker`,
+//! In the order a task passes them: `inner` (spawn, poll, end) and the `head` of each slot, `queue`, [`Waker`](std::task::Waker)s in `waker`,
 //! [`inbox`] for wakes from elsewhere, [`Join`] for its result.
 
+mod head;
 pub mod inbox;
 mod inner;
 mod join;

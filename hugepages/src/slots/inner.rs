@@ -1,15 +1,15 @@
 //! The slots themselves: a task from its spawning to its end.
 
 use std::alloc::Layout;
-use std::cell::{Cell, UnsafeCell};
-use std::mem::ManuallyDrop;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 
+use super::head::state::{CANCEL, FUTURE, JOIN, OUTPUT, PANICKED, QUEUED, RUNNING};
+use super::head::{Head, Typed};
 use super::inbox::Inbox;
 use super::queue::Queue;
 use super::waker::{self, GENERATIONS};
@@ -44,132 +44,6 @@ pub struct Occupancy {
     pub peak: u32,
     /// Futures that found no slot of this class or a larger one.
     pub refused: u64,
-}
-
-/// What a slot is in the middle of: bits.
-mod state {
-    /// It is in the queue, once.
-    pub(super) const QUEUED: u8 = 1;
-    /// It is being polled.
-    pub(super) const RUNNING: u8 = 2;
-    /// Its future is there.
-    pub(super) const FUTURE: u8 = 4;
-    /// Its output is there.
-    pub(super) const OUTPUT: u8 = 8;
-    /// A `Join` has it.
-    pub(super) const JOIN: u8 = 16;
-    /// It was cancelled while it was running.
-    pub(super) const CANCEL: u8 = 32;
-    /// It panicked.
-    pub(super) const PANICKED: u8 = 64;
-}
-use state::{CANCEL, FUTURE, JOIN, OUTPUT, PANICKED, QUEUED, RUNNING};
-
-/// What is done with the future or output in a slot, whose type only these functions know.
-struct Table {
-    /// Polls the future; when it is ready, drops it and puts its output in its place.
-    poll: unsafe fn(&Head, &mut Context<'_>) -> Poll<()>,
-    drop_future: unsafe fn(NonNull<u8>),
-    drop_output: unsafe fn(NonNull<u8>),
-}
-
-/// What stands before every future.
-#[repr(C, align(16))]
-struct Head {
-    table: Cell<Option<&'static Table>>,
-    /// Woken when the task is done.
-    joiner: UnsafeCell<Option<Waker>>,
-    generation: Cell<u32>,
-    /// The next free slot of the class.
-    next_free: Cell<u32>,
-    tag: Cell<u16>,
-    state: Cell<u8>,
-    class: u8,
-}
-
-const _: () = assert!(size_of::<Head>() <= HEAD_BYTES && align_of::<Head>() <= UNIT);
-const _: () = assert!(HEAD_BYTES.is_multiple_of(ALIGN) && UNIT.is_multiple_of(ALIGN));
-
-impl Head {
-    #[inline(always)]
-    fn is(&self, bits: u8) -> bool {
-        self.state.get() & bits != 0
-    }
-
-    #[inline(always)]
-    fn set(&self, bits: u8) {
-        self.state.set(self.state.get() | bits);
-    }
-
-    #[inline(always)]
-    fn clear(&self, bits: u8) {
-        self.state.set(self.state.get() & !bits);
-    }
-
-    /// Where its future or output is.
-    #[inline(always)]
-    fn contents(&self) -> NonNull<u8> {
-        // SAFETY: every head is followed by the room of its slot.
-        unsafe { NonNull::from(self).cast::<u8>().add(HEAD_BYTES) }
-    }
-
-    /// Takes the joiner out, so that nothing of it is borrowed while foreign code runs.
-    #[inline(always)]
-    fn take_joiner(&self) -> Option<Waker> {
-        // SAFETY: no reference to the joiner outlives the expression it is made in, here and in `replace_joiner`.
-        unsafe { (*self.joiner.get()).take() }
-    }
-
-    fn replace_joiner(&self, waker: Waker) -> Option<Waker> {
-        // SAFETY: as in `take_joiner`.
-        unsafe { (*self.joiner.get()).replace(waker) }
-    }
-
-    fn is_joined_by(&self, waker: &Waker) -> bool {
-        // SAFETY: as in `take_joiner`; `will_wake` compares two pairs of pointers and calls nothing.
-        unsafe { (*self.joiner.get()).as_ref().is_some_and(|joiner| joiner.will_wake(waker)) }
-    }
-}
-
-/// The functions for one type of future.
-struct Typed<F>(F);
-
-impl<F: Future> Typed<F> {
-    const TABLE: Table =
-        Table { poll: Self::poll, drop_future: Self::drop_future, drop_output: Self::drop_output };
-
-    /// # Safety
-    /// The head's contents are a future of type `F`, pinned there until it is dropped.
-    unsafe fn poll(head: &Head, context: &mut Context<'_>) -> Poll<()> {
-        let at = head.contents();
-        // SAFETY: an `F` is there, says the caller; a running task is neither polled nor dropped by anybody else, and it
-        // does not move until then.
-        let future = unsafe { Pin::new_unchecked(at.cast::<F>().as_mut()) };
-        let Poll::Ready(output) = future.poll(context) else { return Poll::Pending };
-        let output = ManuallyDrop::new(output);
-        // Said before, so that a destructor that panics is not called again.
-        head.clear(FUTURE);
-        // SAFETY: the future is there and is dropped this once.
-        unsafe { Self::drop_future(at) };
-        // SAFETY: the slot has room for an `F::Output` (`Inner::place` saw to that) and nothing is in it.
-        unsafe { at.cast::<F::Output>().write(ManuallyDrop::into_inner(output)) };
-        head.set(OUTPUT);
-        Poll::Ready(())
-    }
-
-    /// # Safety
-    /// An `F` is there, and is not used after this.
-    unsafe fn drop_future(at: NonNull<u8>) {
-        // SAFETY: says the caller.
-        unsafe { at.cast::<F>().drop_in_place() };
-    }
-
-    /// # Safety
-    /// An `F::Output` is there, and is not used after this.
-    unsafe fn drop_output(at: NonNull<u8>) {
-        // SAFETY: says the caller.
-        unsafe { at.cast::<F::Output>().drop_in_place() };
-    }
 }
 
 struct Class {
@@ -608,20 +482,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         waker::unregister(self.instance);
-    }
-}
-
-impl Head {
-    fn free(class: u8, next_free: u32) -> Head {
-        Head {
-            table: Cell::new(None),
-            joiner: UnsafeCell::new(None),
-            generation: Cell::new(0),
-            next_free: Cell::new(next_free),
-            tag: Cell::new(0),
-            state: Cell::new(0),
-            class,
-        }
     }
 }
 
