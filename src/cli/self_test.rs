@@ -143,6 +143,7 @@ mod tests {
                 step("open", Outcome::Passed, "eth0"),
                 step("receive", Outcome::Open, "nothing came"),
             ],
+            ..SelfTest::default()
         };
         let tried = [(rung("best"), refused), (rung("second"), passed.clone()), (rung("third"), passed)];
         let text = text("eth0", &tried, &[("rx-checksum".to_owned(), true)]);

@@ -148,6 +148,7 @@ impl Port for Ladder {
 
     fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {
         let mut notes = Vec::new();
+        let mut dropped = 0;
         for at in 0..self.rungs.len() {
             let (rung, looked) = &mut self.rungs[at];
             let Looked::Port(port) = looked else {
@@ -157,6 +158,7 @@ impl Port for Ladder {
                 continue;
             };
             let test = try_rung(rung);
+            dropped += test.dropped;
             if let Some(step) = test.failure() {
                 notes.push(format!(
                     "not {}: its self-test failed at {}: {}",
@@ -167,6 +169,11 @@ impl Port for Ladder {
             match port.open(opening) {
                 Ok(queues) => {
                     notes.insert(0, format!("{} was chosen: {}", rung.name, rung.cost));
+                    if dropped > 0 {
+                        notes.push(format!(
+                            "{dropped} packets came during self-tests, before the run, and were dropped"
+                        ));
+                    }
                     (self.chosen, self.notes) = (Some(at), notes);
                     return Ok(queues);
                 }

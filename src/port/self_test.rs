@@ -69,6 +69,8 @@ pub struct TestStep {
 pub struct SelfTest {
     /// In their order. A step that fails is not always the last: frames are brought home whatever happened.
     pub steps: Vec<TestStep>,
+    /// Packets of others that came meanwhile, and were dropped.
+    pub dropped: u64,
 }
 
 impl SelfTest {
@@ -220,6 +222,7 @@ fn exchange(port: &mut dyn Port, queues: &mut [Queue], frames: &mut Frames, test
 
 fn receive_step(heard: &Heard, test: &mut SelfTest) {
     let others = heard.packets - heard.round;
+    test.dropped = others;
     let dropped = match others {
         0 => String::new(),
         _ => format!("; {others} packets of others came meanwhile and were dropped"),
