@@ -156,7 +156,10 @@ fn the_doctor_looks_at_the_machine_and_says_what_matters() {
     assert_eq!((&json["configuration"], json["cpus"].as_array().unwrap().is_empty()), (&Value::Null, false));
     let text = mnvkd(&["doctor"]).out;
     assert!(
-        text.starts_with("Linux ") && text.contains(" hugepages ") && text.ends_with(" well\n"),
+        text.starts_with("Linux ")
+            && text.contains(" hugepages ")
+            // A line about what --fix would mend may follow: it depends on the machine.
+            && text.lines().any(|line| line.contains(" faults, ") && line.ends_with(" well")),
         "{text}"
     );
 }
