@@ -49,7 +49,8 @@ fn main() {
             if !bench.wants(&name) {
                 continue;
             }
-            let runs: Vec<f64> = (0..bench.pick(7, 3)).map(|_| cycles(&config, &name, bench.pick(700, 300))).collect();
+            let runs: Vec<f64> =
+                (0..bench.pick(7, 3)).map(|_| cycles(&config, &name, bench.pick(700, 300))).collect();
             println!("{name} {:.1} cycles/packet", median(runs));
         }
     }
@@ -58,9 +59,11 @@ fn main() {
 /// Cycles a packet in pipelines and tasks.
 fn cycles(config: &str, name: &str, ms: u64) -> f64 {
     let daemon = Daemon::new().register::<PerFlow<PassOn>>("pass-on");
-    let config = Config::load(config, name, &["dataplane.arena=1GiB".to_owned()], daemon.registry(), daemon.drivers());
+    let config =
+        Config::load(config, name, &["dataplane.arena=1GiB".to_owned()], daemon.registry(), daemon.drivers());
     let options = RunOptions { for_ns: Some(ms * 1_000_000), ..RunOptions::default() };
-    let report = daemon.execute_run(config.unwrap_or_else(|errors| panic!("{errors}")), &options).expect("it starts");
+    let report =
+        daemon.execute_run(config.unwrap_or_else(|errors| panic!("{errors}")), &options).expect("it starts");
     assert_eq!((report.books.unaccounted, report.errors.len()), (0, 0), "{:?}", report.errors);
     assert!(report.books.forwarded > report.books.received / 2, "{:?}", report.books);
     let regimes = &report.per_core[0].regimes;
