@@ -136,7 +136,7 @@ where
     pub fn hash(&self, key: &FlowKey) -> KeyHash {
         let hash = self.hasher.hash(key);
         if let Some(bucket) = self.buckets.get(self.bucket(hash, 0)) {
-            prefetch::for_reading(bucket);
+            prefetch::for_many(bucket);
         }
         hash
     }
@@ -150,8 +150,8 @@ where
         match found.and_then(|at| Some((at, self.entries.get(at)?))) {
             Some((at, entry)) => {
                 let first = ptr::from_ref(entry).cast::<u8>();
-                prefetch::for_writing(first.cast_mut());
-                prefetch::for_writing(first.wrapping_add(size_of::<Entry<V>>() - 1).cast_mut());
+                prefetch::for_many(first);
+                prefetch::for_many(first.wrapping_add(size_of::<Entry<V>>() - 1));
                 Candidate(at as u32)
             }
             None => Candidate::NONE,
