@@ -93,6 +93,12 @@ fn lookups(keys: &[Key], found: usize, mut burst: impl FnMut(&[Key]) -> (usize, 
 }
 
 fn bench_lookups(bench: &Bench) {
+    if !["hash_bulk_1M", "hash_bulk_absent_1M", "hash_bulk_used_1M", "hash_single_1M", "hashbrown_1M"]
+        .iter()
+        .any(|name| bench.wants(name))
+    {
+        return;
+    }
     let there: Vec<Key> = (0..LOOKUPS).map(|n| key(pick(n, HELD))).collect();
     let absent: Vec<Key> = (0..LOOKUPS).map(|n| key(HELD + pick(n, HELD))).collect();
     let (mut table, arena) = filled(HELD);
@@ -182,35 +188,39 @@ fn churn<T>(
 }
 
 fn bench_churn(bench: &Bench) {
-    if !bench.wants("churn") {
-        return;
-    }
     let (passes, rate) = (bench.pick(7, 4), Rate::measure(20_000_000));
-    let ns = |times: &Times| rate.ns(times.longest());
-    let ours = churn(
-        CHURNED,
-        passes,
-        || filled(CHURNED),
-        |(table, _), key| assert!(table.remove(key).is_some()),
-        |(table, _), key| assert!(table.insert(1, key, 1).is_some()),
-    );
-    println!("hash_churn_1M {:.2} cycles", ours.mean());
-    println!("hash_churn_longest_1M {} ns", ns(&ours));
+    let report = |name: &str, run: &dyn Fn() -> Times| {
+        let longest = format!("{name}_longest_1M");
+        if bench.wants(&longest) {
+            let times = run();
+            println!("{name}_1M {:.2} cycles", times.mean());
+            println!("{longest} {} ns", rate.ns(times.longest()));
+        }
+    };
+    report("hash_churn", &|| {
+        churn(
+            CHURNED,
+            passes,
+            || filled(CHURNED),
+            |(table, _), key| assert!(table.remove(key).is_some()),
+            |(table, _), key| assert!(table.insert(1, key, 1).is_some()),
+        )
+    });
     let capacity = Map::with_capacity_and_hasher(CAPACITY / 8 * 7, FixedState::default()).capacity();
-    let theirs = churn(
-        capacity / 10 * 9,
-        passes,
-        || map(capacity, capacity / 10 * 9),
-        |map, key| assert!(map.remove(key).is_some()),
-        |map, key| assert!(map.insert(*key, 1).is_none()),
-    );
-    println!("hashbrown_churn_1M {:.2} cycles", theirs.mean());
-    println!("hashbrown_churn_longest_1M {} ns", ns(&theirs));
-    let noop = |(): &mut (), key: &Key| {
+    let held = capacity / 10 * 9;
+    report("hashbrown_churn", &|| {
+        churn(
+            held,
+            passes,
+            || map(capacity, held),
+            |map, key| assert!(map.remove(key).is_some()),
+            |map, key| assert!(map.insert(*key, 1).is_none()),
+        )
+    });
+    let nothing = |(): &mut (), key: &Key| {
         black_box(key);
     };
-    let nothing = churn(1, passes, || (), noop, noop);
-    println!("nothing_churn_longest {} ns", ns(&nothing));
+    report("nothing_churn", &|| churn(1, passes, || (), nothing, nothing));
 }
 
 fn main() {
