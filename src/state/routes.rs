@@ -54,13 +54,17 @@ pub struct Routes<A: Address, L = Carved<Line>, R = Carved<Rule<<A as Address>::
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     /// As many prefixes as it was made for are in it.
-    #[error("routes full: {capacity} prefixes are in it, as many as it was made for; give it a larger capacity")]
+    #[error(
+        "routes full: {capacity} prefixes are in it, as many as it was made for; give it a larger capacity"
+    )]
     Prefixes {
         /// Prefixes it was made for.
         capacity: usize,
     },
     /// No block of lines is free that is large enough.
-    #[error("routes full: no free block is large enough, {free} lines of {capacity} are free in smaller ones; give it more lines")]
+    #[error(
+        "routes full: no free block is large enough, {free} lines of {capacity} are free in smaller ones; give it more lines"
+    )]
     Lines {
         /// Lines that are free.
         free: usize,

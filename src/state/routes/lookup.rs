@@ -96,7 +96,14 @@ where
 
     /// Takes the addresses that are on their way one node further down; how many still are.
     #[inline(always)]
-    fn step(&self, addresses: &[A], octet: usize, walk: &mut Walk, len: usize, best: &mut [u32; BURST]) -> usize {
+    fn step(
+        &self,
+        addresses: &[A],
+        octet: usize,
+        walk: &mut Walk,
+        len: usize,
+        best: &mut [u32; BURST],
+    ) -> usize {
         let Walk { who, at } = walk;
         for (who, at) in who.iter().zip(at.iter_mut()).take(len) {
             let nth = *who as usize;

@@ -57,8 +57,7 @@ impl Spread {
     pub(super) fn read<L: DerefMut<Target = [Line]>>(blocks: &Blocks<L>, node: u32) -> Spread {
         let first = blocks.line(node);
         let begins = [0, 1, 2, 3].map(|group| bits(first, group));
-        let mut spread =
-            Spread { begins, slots: [Entry::NONE; SLOTS], inherited: Entry(first.0[INHERITED]) };
+        let mut spread = Spread { begins, slots: [Entry::NONE; SLOTS], inherited: Entry(first.0[INHERITED]) };
         let mut at = node as usize * WORDS + FIRST_RUN - 1;
         for slot in 0..SLOTS {
             at += usize::from(spread.begins_at(slot));

@@ -68,7 +68,9 @@ pub struct Prefix<A> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// Longer than the address.
-    #[error("prefix {address}/{len}: an address of this version has {bits} bits; write a length from 0 to {bits}")]
+    #[error(
+        "prefix {address}/{len}: an address of this version has {bits} bits; write a length from 0 to {bits}"
+    )]
     TooLong {
         /// The address.
         address: String,

@@ -242,7 +242,14 @@ where
     }
 
     /// Takes a prefix out of its node, and the nodes away that say nothing then.
-    fn take_from_node(&mut self, prefix: Prefix<A>, above: usize, slots: Range<usize>, depth: u8, entry: Entry) {
+    fn take_from_node(
+        &mut self,
+        prefix: Prefix<A>,
+        above: usize,
+        slots: Range<usize>,
+        depth: u8,
+        entry: Entry,
+    ) {
         let way = self.way(prefix.address(), above + 1);
         let node = self.node_at(&way, above);
         let mut spread = Spread::read(&self.blocks, node);
