@@ -5,6 +5,7 @@ pub mod flow_records;
 pub mod flow_table;
 mod hash;
 mod index;
+pub mod routes;
 mod stamp;
 pub mod timer_wheel;
 
