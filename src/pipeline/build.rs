@@ -1,6 +1,6 @@
 //! What an application's constructor is given.
 
-use hugepages::{Arena, Carved};
+use hugepages::{Arena, Carved, Filled};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
 use crate::steer::steering::Steering;
@@ -168,5 +168,18 @@ impl Build<'_> {
     /// The arena has no room for it.
     pub fn carve<T: zerocopy::FromZeros + 'static>(&mut self, count: usize) -> anyhow::Result<Carved<T>> {
         Ok(self.arena.carve::<T>(self.application, count)?)
+    }
+
+    /// `count` elements of any type in the core's arena, each made by `fill` of its number, dropped with what is returned. They count
+    /// as announced, like those of [`carve`](Build::carve).
+    ///
+    /// # Errors
+    /// The arena has no room for it.
+    pub fn carve_filled<T>(
+        &mut self,
+        count: usize,
+        fill: impl FnMut(usize) -> T,
+    ) -> anyhow::Result<Filled<T>> {
+        Ok(self.arena.carve_filled(self.application, count, fill)?)
     }
 }
