@@ -16,7 +16,7 @@ use rig::{How, Rec, Scratch, Setup, dropped, output, records, udp, write_capture
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct TalkConfig {
-    mailbox: u32,
+    mailbox: u16,
     flows: u32,
     idle_ms: u64,
     /// How long its task thinks about each packet.
@@ -246,7 +246,7 @@ impl Application for Ask {
     const DECIDES: bool = true;
 
     fn tasks((): &()) -> TaskNeeds {
-        TaskNeeds::default().tasks(task::room(|(a, b, c)| ask(a, b, c)), 512).flows(512).originates(64)
+        TaskNeeds::default().tasks(task::room(|(a, b, c)| ask(a, b, c)), 512).own_flows(512).originates(64)
     }
 
     fn shards((): &()) -> Option<u16> {
