@@ -53,7 +53,7 @@ veth=$(ip link show dut0 > /dev/null 2>&1 && echo yes || echo no)
 # DPDK leaves its pages in files when it ends, where they are nobody's and yet not free.
 forget() {
   local file
-  for file in /mnt/huge/rtemap_*; do
+  for file in /mnt/huge/*map_[0-9]*; do
     [ -e "$file" ] || continue
     flock --exclusive --nonblock "$file" rm -f "$file" || true
   done
