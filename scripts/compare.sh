@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
 # ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores (all of these
-# unless given); timer; hash, which is hash-bulk hash-longest; and live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 over a veth.
+# unless given); timer; hash, which is hash-bulk hash-longest; and live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50
+# echo-p99 over a veth, and SENDER-RECEIVER-rate with our generator as the sender: xdp-sink-rate xdp-mac-swap-rate packet-sink-rate
+# packet-mac-swap-rate.
 # As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
 # well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
 #   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
@@ -18,12 +20,12 @@ capture=$(realpath -m "${MNVKD_CAPTURE:-../shared/captures/large_ndpi_interleave
 json=no
 all=(mac-swap sink capture-meter capture-mac-swap lane two-cores)
 tables=(hash-bulk hash-longest)
-live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99)
+live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 xdp-sink-rate xdp-mac-swap-rate packet-sink-rate packet-mac-swap-rate)
 names=()
 for arg in "$@"; do
   case $arg in
     --json) json=yes ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     live) names+=("${live[@]}") ;;
     hash) names+=("${tables[@]}") ;;
     *)
@@ -55,7 +57,7 @@ veth=$(ip link show dut0 > /dev/null 2>&1 && echo yes || echo no)
 # DPDK leaves its pages in files when it ends, where they are nobody's and yet not free.
 forget() {
   local file
-  for file in /mnt/huge/rtemap_*; do
+  for file in /mnt/huge/*map_[0-9]*; do
     [ -e "$file" ] || continue
     flock --exclusive --nonblock "$file" rm -f "$file" || true
   done
@@ -138,13 +140,14 @@ lane() { cargo bench --quiet --bench lane -- --quick ring_32B | awk '$1 == "ring
 
 # ---- ours over a veth: the peers' network, generator and client, their CPUs too (device under test 0, generator 1)
 
-# The config of a driver on the network's device, as it is unless told otherwise. (DPDK's net_af_xdp busy-polls by default,
-# ours does not: it costs an echo 200 µs, and under overload packets.)
-live_config() { # live_config DRIVER STAGE
+# The config of a driver on the network's device, as it is unless told otherwise; QUEUES as the peers' drivers, which take one.
+# (DPDK's net_af_xdp asks for busy polling by default. On Linux 6.18 a veth cannot be polled: its calls come back at once.)
+live_config() { # live_config DRIVER STAGE [QUEUES]
   config "[${DUT_CPU:-0}]" "[[port]]
 name = \"in\"
 driver = \"$1\"
 device = \"dut0\"
+${3:+queues = $3}
 [app.echo]
 addresses = [\"10.9.0.1/24\"]
 others = \"drop\"" "\"$2\""
@@ -164,7 +167,7 @@ field() { tr -d ' \n' < "$work/report" | sed -n "s/.*$1.*/\1/p"; }
 first() { grep -m 1 "\"$1\"" "$work/report" | tr -dc 0-9; }
 live_run() { # live_run DRIVER STAGE: cycles a packet
   local value sent
-  live_start "$(live_config "$1" "$2")" 10
+  live_start "$(live_config "$1" "$2" 1)" 10
   sent=$("$anchors/testpmd-generator.sh" 5 2>/dev/null | awk '{ print $2 }')
   forget
   wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
@@ -173,6 +176,37 @@ live_run() { # live_run DRIVER STAGE: cycles a packet
   [ -n "$value" ] || die "no cycles in the report: $(cat "$work/report")"
   say "ours, $1 $2: $sent sent, $(first received) received, $(first forwarded) forwarded"
   echo "$value"
+}
+# Our generator at the far end, sending by DRIVER from one queue, as fast as it can, RATE_SECONDS long: packets it sent.
+rate_seconds=5
+live_sender() { # live_sender DRIVER
+  local sender sent
+  sender=$(config "[${GEN_CPU:-1}]" "[[port]]
+name = \"in\"
+driver = \"generator\"
+flows = 1
+size = 64
+duration = \"${rate_seconds}s\"
+[[port]]
+name = \"out\"
+driver = \"$1\"
+device = \"gen0\"
+queues = 1" '"forward"' out)
+  ip netns exec gen ethtool -L gen0 tx 1 2> /dev/null || true
+  timeout $((rate_seconds + 30)) ip netns exec gen "$mnvkd" run "$sender" --for $((rate_seconds + 3))s --json > "$work/sent" 2> "$work/stderr" ||
+    { cat "$work/stderr" >&2; die "our generator does not send by $1"; }
+  ip netns exec gen ethtool -L gen0 tx 2 2> /dev/null || true
+  tr -d ' \n' < "$work/sent" | sed -n 's/.*"out":{[^}]*}[^}]*"transmitted":\([0-9]*\).*/\1/p'
+}
+rate_of() { awk -v n="$1" -v s=$rate_seconds 'BEGIN { printf "%.0f", n / s }'; }
+live_rate() { # live_rate SENDER STAGE: packets a second that came
+  local sent
+  live_start "$(live_config af_xdp "$2" 1)" $((rate_seconds + 6))
+  sent=$(live_sender "$1")
+  wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
+  grep -q '"unaccounted": 0' "$work/report" || die "packets are unaccounted for: $(cat "$work/report")"
+  say "ours, our generator by $1: $sent sent, $(first received) received, $(field '"rate":{[^}]*"cycles_per_packet":\([0-9]*\)') cycles/packet"
+  rate_of "$(first received)"
 }
 percentile() { # percentile P: sockperf's half round trips in, the round trip in µs out
   sed 's/\x1b\[[0-9;]*m//g' | awk -v p="percentile $1.000" 'index($0, p) { print 2 * $NF }'
@@ -216,6 +250,21 @@ live_peer() { # live_peer DRIVER MODE: cycles a packet
   value=$(awk '/cycles\/packet/ { v = $2 } END { print v }' <<< "$out")
   [[ $value =~ ^[0-9.]+$ ]] || { cat "$work/stderr" >&2; die "testpmd-veth.sh $* printed no figure"; }
   echo "$value"
+}
+peer_rate() { # peer_rate SENDER MODE: packets a second that came to testpmd on net_af_xdp
+  local cpu=${DUT_CPU:-0} received sent
+  "$anchors/veth-lab.sh" up > /dev/null
+  { sleep $((rate_seconds + 7)); echo stop; echo quit; } | timeout 60 dpdk-testpmd --lcores "0@$cpu,1@$cpu" --file-prefix dut --no-pci \
+    --vdev=net_af_xdp0,iface=dut0 -m 512 --no-telemetry -- -i --forward-mode="$2" --nb-cores=1 --auto-start --burst=32 \
+    --record-core-cycles --total-num-mbufs=16384 > "$work/testpmd" 2>&1 &
+  daemon=$!
+  sleep 3
+  sent=$(live_sender "$1")
+  wait "$daemon" || { cat "$work/testpmd" >&2; die "testpmd failed over the veth"; }
+  forget
+  received=$(awk '/RX-packets:/ { r = $2 } END { print r }' "$work/testpmd")
+  say "theirs, our generator by $1: $sent sent, $received received, $(sed -n 's/.*CPU cycles\/packet=\([0-9]*\).*/\1/p' "$work/testpmd") cycles/packet"
+  rate_of "${received:-0}"
 }
 kernel_echo() { # kernel_echo PERCENTILE: the kernel's UDP echo, the same client
   local value
@@ -262,6 +311,10 @@ row hash-longest "FlowTable, 90 % full: longest op | hashbrown, 90 % full" ns 20
 row xdp-mac-swap "veth, af_xdp → mac-swap | testpmd net_af_xdp macswap" cycles/packet 0.8
 row xdp-sink "veth, af_xdp → sink | testpmd net_af_xdp rxonly" cycles/packet 0.8
 row packet-mac-swap "veth, af_packet → mac-swap | testpmd net_af_packet macswap" cycles/packet 0.6
+row xdp-sink-rate "our generator, af_xdp → sink | testpmd net_af_xdp rxonly" packets/s none
+row xdp-mac-swap-rate "our generator, af_xdp → mac-swap | testpmd net_af_xdp macswap" packets/s none
+row packet-sink-rate "our generator by af_packet → sink | testpmd net_af_xdp rxonly" packets/s none
+row packet-mac-swap-rate "our generator by af_packet → mac-swap | testpmd net_af_xdp macswap" packets/s none
 row echo-p50 "UDP echo, round trip p50 | kernel's, sockperf" µs 0.6
 row echo-p99 "UDP echo, round trip p99 | kernel's, sockperf" µs 0.7
 
@@ -272,6 +325,11 @@ sink=$(config "[$cpu]" "$null_in" '"sink"')
 meter=$(config "[$cpu]" "$capture_in" '"flow-meter", "sink"')
 to_null=$(config "[$cpu]" "$capture_pair" '"mac-swap"')
 
+receiver() { # receiver ROW: the stage in a name of a rate's row
+  local stage=${1#*-}
+  echo "${stage%-rate}"
+}
+mode_of() { [ "$(receiver "$1")" = sink ] && echo rxonly || echo macswap; }
 ours() {
   case $1 in
     mac-swap) run cycles_per_packet "$mac_swap" ;;
@@ -287,6 +345,8 @@ ours() {
     xdp-sink) live_run af_xdp sink ;;
     packet-mac-swap) live_run af_packet mac-swap ;;
     echo-p*) live_echo "${1#echo-p}" ;;
+    xdp-*-rate) live_rate af_xdp "$(receiver "$1")" ;;
+    packet-*-rate) live_rate af_packet "$(receiver "$1")" ;;
   esac
 }
 theirs() {
@@ -307,6 +367,8 @@ theirs() {
     xdp-sink) live_peer af_xdp rxonly ;;
     packet-mac-swap) live_peer af_packet macswap ;;
     echo-p*) kernel_echo "${1#echo-p}" ;;
+    xdp-*-rate) peer_rate af_xdp "$(mode_of "$1")" ;;
+    packet-*-rate) peer_rate af_packet "$(mode_of "$1")" ;;
   esac
 }
 possible() {
@@ -323,11 +385,18 @@ list() { paste -sd, "$1"; }
 verdict() { # verdict NAME RATIO OURS: the longest operation has an absolute goal, which its peer is far from
   case $1 in
     hash-longest) awk -v a="$3" -v g="${goal[$1]}" 'BEGIN { print (a + 0 <= g + 0) ? "yes" : "no" }' ;;
+    *-rate) echo null ;;
     two-cores) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 >= g + 0) ? "yes" : "no" }' ;;
     *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 <= g + 0) ? "yes" : "no" }' ;;
   esac
 }
-sign() { [ "$1" = two-cores ] && echo "≥" || echo "≤"; }
+sign() {
+  case $1 in
+    *-rate) echo - ;;
+    two-cores) echo "≥ ${goal[$1]}" ;;
+    *) echo "≤ ${goal[$1]}" ;;
+  esac
+}
 human() { awk -v v="$1" 'BEGIN { if (v > 1e6) printf "%.1f M", v / 1e6; else printf "%.2f", v }'; }
 
 chosen=()
@@ -357,8 +426,8 @@ for name in ${chosen[@]+"${chosen[@]}"}; do
     theirs_list=$(list "$work/$name.theirs")
   fi
   printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "${what[$name]% | *}" "${what[$name]#* | }" "$(human "$a")" \
-    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name") ${goal[$name]}$([ "$name" != hash-longest ] || echo " ns")" "${ok/null/-}" >> "$table"
-  objects+=("{\"name\":\"$name\",\"what\":\"${what[$name]% | *}\",\"peer_is\":\"${what[$name]#* | }\",\"unit\":\"${unit[$name]}\",\"ours\":$a,\"peer\":$b,\"ratio\":$ratio,\"goal\":${goal[$name]},\"ok\":$(case $ok in yes) echo true ;; no) echo false ;; *) echo null ;; esac),\"rounds\":{\"ours\":[$(list "$work/$name.ours")],\"peer\":[$theirs_list]}}")
+    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name")$([ "$name" != hash-longest ] || echo " ns")" "${ok/null/-}" >> "$table"
+  objects+=("{\"name\":\"$name\",\"what\":\"${what[$name]% | *}\",\"peer_is\":\"${what[$name]#* | }\",\"unit\":\"${unit[$name]}\",\"ours\":$a,\"peer\":$b,\"ratio\":$ratio,\"goal\":${goal[$name]/none/null},\"ok\":$(case $ok in yes) echo true ;; no) echo false ;; *) echo null ;; esac),\"rounds\":{\"ours\":[$(list "$work/$name.ours")],\"peer\":[$theirs_list]}}")
 done
 if [ $json = yes ]; then
   (IFS=,; printf '{"rounds":%s,"rows":[%s]}\n' "$rounds" "${objects[*]-}")
@@ -369,5 +438,5 @@ else
     printf '%9s | %9s | %6s | ' "$c3" "$c4" "$c5"
     printf '%s%*s | %s\n' "$c6" $((5 - ${#c6})) '' "$c7"
   done < "$table"
-  echo "cycles/packet, two cores in packets/s; medians of $rounds rounds, ours and theirs in turns; lane: both sides' cycles"
+  echo "cycles/packet, two cores and rates in packets/s; medians of $rounds rounds, ours and theirs in turns; lane: both sides' cycles"
 fi
