@@ -1,6 +1,6 @@
 //! What an application's constructor is given.
 
-use hugepages::{Arena, Carved, Filled};
+use hugepages::{Arena, Carved, Filled, Heap};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
 use crate::steer::steering::Steering;
@@ -185,5 +185,13 @@ impl Build<'_> {
         fill: impl FnMut(usize) -> T,
     ) -> anyhow::Result<Filled<T>> {
         Ok(self.arena.carve_filled(self.application, count, fill)?)
+    }
+
+    /// A heap of `bytes` bytes in the core's arena. They count as announced, like those of [`carve`](Build::carve).
+    ///
+    /// # Errors
+    /// The arena has no room for it.
+    pub fn carve_heap(&mut self, bytes: usize) -> anyhow::Result<Heap> {
+        Ok(self.arena.carve_heap(self.application, bytes)?)
     }
 }
