@@ -17,7 +17,7 @@ use ffi::affinity::{allowed_cpus, pin_current_thread};
 use ffi::cycles::cycles;
 use full_table::{Random, Version, drawn, prefixes};
 use hugepages::{Arena, PagePolicy};
-use measure::Bench;
+use measure::{Bench, Stretches};
 use mnvkd::state::routes::{Address, BURST, NextHop, Prefix, Routes, bytes_for, rules_for, words_for};
 
 const LOOKUPS: usize = 1 << 20;
@@ -84,22 +84,27 @@ fn shortest<A: Version>(full: &mut Full<A>) -> f64 {
     spent as f64
 }
 
+/// Cycles a lookup in the median stretch: the machine is shared.
 fn bulk<A: Version>(full: &Full<A>, addresses: &[A]) -> f64 {
     let mut hops = [None; BURST];
-    let before = cycles();
+    let mut stretches = Stretches::start();
     for burst in addresses.chunks(BURST) {
         full.routes.lookup_burst(burst, &mut hops[..burst.len()]);
         black_box(&hops);
+        stretches.add(burst.len());
     }
-    (cycles() - before) as f64 / addresses.len() as f64
+    stretches.median()
 }
 
 fn single<A: Version>(full: &Full<A>, addresses: &[A]) -> f64 {
-    let before = cycles();
-    for address in addresses {
-        black_box(full.routes.lookup(*address));
+    let mut stretches = Stretches::start();
+    for burst in addresses.chunks(BURST) {
+        for address in burst {
+            black_box(full.routes.lookup(*address));
+        }
+        stretches.add(burst.len());
     }
-    (cycles() - before) as f64 / addresses.len() as f64
+    stretches.median()
 }
 
 /// For the peer: prefixes as octets, length, next hop; addresses as octets; next hops in four bytes, all ones for none.

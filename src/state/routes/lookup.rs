@@ -100,27 +100,36 @@ impl Tree<'_> {
             *at = run_of(self.root[address.root_node()], address.slot(0)) as u32;
             self.prefetch_run(*at);
         }
-        let mut any = 0;
-        for (at, hop) in runs.iter_mut().zip(hops.iter_mut()) {
+        // Which of them have a child to go to.
+        let mut onward = 0u64;
+        for (nth, (at, hop)) in runs.iter_mut().zip(hops.iter_mut()).enumerate() {
             let run = self.runs[*at as usize];
-            any |= run;
+            onward |= u64::from(is_child(run)) << nth;
             *at = run.into();
             *hop = NextHop::from_stored(or(run, self.default));
         }
-        if is_child(any) {
-            self.descend(addresses, &runs, hops);
+        if onward != 0 {
+            self.descend(addresses, &runs, onward, hops);
         }
     }
 
     /// Takes those of a burst further whose run in the root names a child.
     #[inline(always)]
-    fn descend<A: Address>(&self, addresses: &[A], runs: &[u32; BURST], hops: &mut [Option<NextHop>]) {
+    fn descend<A: Address>(
+        &self,
+        addresses: &[A],
+        runs: &[u32; BURST],
+        mut onward: u64,
+        hops: &mut [Option<NextHop>],
+    ) {
         let mut walk = Walk { who: [0; BURST], node: [0; BURST], run: [0; BURST] };
         let mut left = 0;
-        for (nth, (address, run)) in addresses.iter().zip(runs).enumerate() {
-            let run = *run as u16;
-            hops[nth] = select_unpredictable(is_child(run), NextHop::from_stored(self.default), hops[nth]);
-            self.go_on(&mut walk, &mut left, nth as u8, self.root[address.root_node()], run);
+        while onward != 0 {
+            let nth = onward.trailing_zeros() as usize;
+            onward &= onward - 1;
+            hops[nth] = NextHop::from_stored(self.default);
+            let node = self.root[addresses[nth].root_node()];
+            self.go_on(&mut walk, &mut left, nth as u8, node, runs[nth] as u16);
         }
         let mut level = 1;
         while left > 0 {

@@ -97,33 +97,41 @@ impl<W: DerefMut<Target = [u64]>> Pool<W> {
         self.set_node(node, [0, u64::from(unit) * RUNS as u64 | (children as u64) << 32]);
     }
 
-    /// Gives back the runs of a node that is not of the root and has no children.
+    /// Gives back what a node took that is not of the root and has no children.
     pub(super) fn drop_runs(&mut self, node: usize) {
-        let unit = runs_at(self.node(node)) / RUNS as u32;
-        let units = units_for(node, self.node(node)[0].count_ones() as usize);
-        self.give_back(unit..unit + units as u32);
+        self.give_back(runs_at(self.node(node)) / RUNS as u32);
     }
 
-    /// Makes what the runs of a node take as large as `spread` needs: gives back what is too much, or takes more instead.
-    /// [`Pool::write`] is next. `None`, and nothing is changed, when there is not as much in one piece.
+    /// Makes what the runs of a node take as large as `spread` needs: takes more, or less if it can. [`Pool::write`] is next.
+    /// `None`, and nothing is changed, when it needs more and there is none.
     pub(super) fn make_room(&mut self, node: usize, spread: &Spread) -> Option<()> {
         let [begins, place] = self.node(node);
-        let (had, needs) = (units_for(node, begins.count_ones() as usize), units_for(node, spread.runs()));
+        let needs = units_for(node, spread.runs());
         // In the root, the first run is where elsewhere is what the slot above said.
         let before = u32::from(is_root(node));
-        let unit = (place as u32).wrapping_add(before) / RUNS as u32;
-        if needs > had {
-            let larger = self.take(needs)?;
-            self.give_back(unit..unit + had as u32);
-            let children = if had == 0 { 0 } else { place >> 32 };
-            let runs_at = (larger * RUNS as u32).wrapping_sub(before);
-            self.set_node(node, [begins, u64::from(runs_at) | children << 32]);
-        } else if needs < had {
-            self.give_back(unit + needs as u32..unit + had as u32);
-            if needs == 0 {
-                self.set_node(node, [begins, inline(node)]);
-            }
+        let had =
+            (place as u32 != inline(node) as u32).then(|| (place as u32).wrapping_add(before) / RUNS as u32);
+        let fits = had.map_or(needs == 0, |unit| needs > 0 && self.size_of(unit) >= needs);
+        if fits && had.is_none_or(|unit| !self.is_too_large(unit, needs)) {
+            return Some(());
         }
+        let place = if needs == 0 {
+            inline(node)
+        } else {
+            match self.take(needs) {
+                Some(unit) => {
+                    let children = if had.is_some() { place >> 32 << 32 } else { 0 };
+                    u64::from((unit * RUNS as u32).wrapping_sub(before)) | children
+                }
+                // Larger than it has to be is large enough.
+                None if fits => return Some(()),
+                None => return None,
+            }
+        };
+        if let Some(unit) = had {
+            self.give_back(unit);
+        }
+        self.set_node(node, [begins, place]);
         Some(())
     }
 
@@ -141,37 +149,52 @@ impl<W: DerefMut<Target = [u64]>> Pool<W> {
         }
     }
 
-    /// Takes room for one child more than `had`: where they are to be.
-    pub(super) fn take_children(&mut self, had: usize) -> Option<usize> {
+    /// Room for one child more than the `had` that a node has: where they are or are to be.
+    pub(super) fn take_children(&mut self, node: usize, had: usize) -> Option<usize> {
+        let from = children_at(self.node(node));
+        if had > 0 && self.size_of(from as u32 * 2) >= (had + 1) * 2 {
+            return Some(from);
+        }
         Some(self.take((had + 1) * 2)? as usize / 2)
     }
 
-    /// Moves the `had` children of a node to a place with room for one more: the number of the new one, which is to be laid out.
-    pub(super) fn move_children(&mut self, node: usize, had: usize, place: usize) -> usize {
+    /// Gives back what [`Pool::take_children`] took.
+    pub(super) fn give_back_children(&mut self, node: usize, had: usize, place: usize) {
+        if had == 0 || place != children_at(self.node(node)) {
+            self.give_back(place as u32 * 2);
+        }
+    }
+
+    /// Moves the `had` children of a node to where they are to be.
+    pub(super) fn move_children(&mut self, node: usize, had: usize, place: usize) {
         let [begins, at] = self.node(node);
         let from = children_at([begins, at]);
-        for nth in 0..had {
-            let child = self.node(from + nth);
-            self.set_node(place + nth, child);
+        if had > 0 && from != place {
+            for nth in 0..had {
+                let child = self.node(from + nth);
+                self.set_node(place + nth, child);
+            }
+            self.give_back(from as u32 * 2);
         }
-        self.give_back(from as u32 * 2..(from + had) as u32 * 2);
         self.set_node(node, [begins, u64::from(at as u32) | (place as u64) << 32]);
-        place + had
     }
 
     /// Takes child `nth` of `had` away from a node; the last one becomes the `nth`, here and in `spread`.
     pub(super) fn drop_child(&mut self, node: usize, nth: usize, had: usize, spread: &mut Spread) {
-        let first = children_at(self.node(node));
+        let [begins, at] = self.node(node);
+        let first = children_at([begins, at]);
         let last = self.node(first + had - 1);
         self.set_node(first + nth, last);
         for slot in spread.slots.iter_mut().filter(|slot| **slot == Entry::child(had - 1)) {
             *slot = Entry::child(nth);
         }
-        let end = (first + had) as u32 * 2;
-        self.give_back(end - 2..end);
         if had == 1 {
-            let [begins, at] = self.node(node);
+            self.give_back(first as u32 * 2);
             self.set_node(node, [begins, u64::from(at as u32)]);
+        } else if self.is_too_large(first as u32 * 2, (had - 1) * 2)
+            && let Some(place) = self.take((had - 1) * 2)
+        {
+            self.move_children(node, had - 1, place as usize / 2);
         }
     }
 }

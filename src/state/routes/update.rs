@@ -202,10 +202,10 @@ where
         let inherited = self.take_nodes(address, way, level, &mut units, &mut nodes);
         let Some(mut inherited) = inherited else {
             for unit in units.into_iter().filter(|unit| *unit != 0) {
-                self.pool.give_back(unit..unit + 1);
+                self.pool.give_back(unit);
             }
             for node in nodes.into_iter().filter(|node| *node != 0) {
-                self.pool.give_back(node as u32 * 2..node as u32 * 2 + 2);
+                self.pool.give_back(node as u32 * 2);
             }
             return None;
         };
@@ -240,24 +240,25 @@ where
         for new in way.len..=level {
             units[new] = self.pool.take(1)?;
             if new > way.len {
-                nodes[new] = self.pool.take_children(0)?;
+                nodes[new] = self.pool.take(2)? as usize / 2;
             }
         }
         let above = way.len - 1;
         let (parent, slot) = (way.nodes[above], address.slot(above as u32) as usize);
         let mut spread = Spread::read(&self.pool, parent);
         let had = spread.children();
-        let place = self.pool.take_children(had)?;
+        let place = self.pool.take_children(parent, had)?;
         let old = spread.slots[slot];
         spread.split(slot);
         spread.split(slot + 1);
         spread.slots[slot] = Entry::child(had);
         if self.pool.make_room(parent, &spread).is_none() {
-            self.pool.give_back(place as u32 * 2..(place + had + 1) as u32 * 2);
+            self.pool.give_back_children(parent, had, place);
             return None;
         }
         self.pool.write(parent, &spread);
-        nodes[way.len] = self.pool.move_children(parent, had, place);
+        self.pool.move_children(parent, had, place);
+        nodes[way.len] = place + had;
         Some(old)
     }
 
