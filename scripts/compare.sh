@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
 # ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores (all of these
-# unless given); timer; hash, which is hash-bulk hash-longest; and live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50
-# echo-p99 over a veth, and SENDER-RECEIVER-rate with our generator as the sender: xdp-sink-rate xdp-mac-swap-rate packet-sink-rate
-# packet-mac-swap-rate.
+# unless given); timer, which is timer-arm timer-rearm timer-cancel; hash, which is hash-bulk hash-longest; routes, which is
+# routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn; and live, which is xdp-mac-swap xdp-sink packet-mac-swap
+# echo-p50 echo-p99 over a veth, and SENDER-RECEIVER-rate with our generator as the sender: xdp-sink-rate xdp-mac-swap-rate
+# packet-sink-rate packet-mac-swap-rate.
 # As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
 # well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
 #   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
@@ -21,15 +22,19 @@ json=no
 all=(mac-swap sink capture-meter capture-mac-swap lane two-cores)
 tables=(hash-bulk hash-longest)
 live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 xdp-sink-rate xdp-mac-swap-rate packet-sink-rate packet-mac-swap-rate)
+timer=(timer-arm timer-rearm timer-cancel)
+routes=(routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn)
 names=()
 for arg in "$@"; do
   case $arg in
     --json) json=yes ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     live) names+=("${live[@]}") ;;
     hash) names+=("${tables[@]}") ;;
+    timer) names+=("${timer[@]}") ;;
+    routes) names+=("${routes[@]}") ;;
     *)
-      known="${all[*]} ${tables[*]} ${live[*]} timer"
+      known="${all[*]} ${tables[*]} ${live[*]} ${timer[*]} ${routes[*]}"
       [[ " $known " = *" $arg "* ]] || die "no row named $arg; there are: $known"
       names+=("$arg") ;;
   esac
@@ -84,7 +89,7 @@ fi
 
 say "building"
 cargo build --quiet --release
-cargo bench --quiet --no-run --bench lane --bench timer --bench hash
+cargo bench --quiet --no-run --bench lane --bench timer --bench hash --bench routes
 mnvkd=$PWD/target/release/mnvkd
 
 config() { # config CORES PORTS STAGES [TO]: a file, and its name
@@ -272,13 +277,28 @@ kernel_echo() { # kernel_echo PERCENTILE: the kernel's UDP echo, the same client
   [ -n "$value" ] || { cat "$work/stderr" >&2; die "udp-latency.sh printed no percentile $1"; }
   echo "$value"
 }
-rte_timer() { # cycles to arm one of a million timers
-  local value
-  value=$("$anchors/dpdk-test.sh" timer_perf 2> "$work/stderr" | awk '
-    /^Appending 1000000 timers/ { all = 1 }
-    all && /Time per timer/ { gsub(/[()]/, ""); print $(NF - 1); exit }')
-  forget
-  [ -n "$value" ] || { cat "$work/stderr" >&2; die "timer_perf has no line for 1,000,000 timers"; }
+# A peer that is a program of ours, in C against DPDK's libraries (scripts/peers), is built once a run.
+peer_program() { # peer_program NAME: its file
+  local program=$work/$1
+  if [ ! -x "$program" ]; then
+    pkg-config --exists libdpdk 2> /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dpdk-dev; } > /dev/null
+    # shellcheck disable=SC2046
+    cc -O3 -march=native $(pkg-config --cflags libdpdk) "scripts/peers/$1.c" -o "$program" $(pkg-config --libs libdpdk) \
+      2> "$work/stderr" || { cat "$work/stderr" >&2; die "scripts/peers/$1.c does not compile"; }
+  fi
+  echo "$program"
+}
+
+# Rows that one run measures together: ours or theirs prints `name value` lines, kept until each has been told in a round.
+together() { # together FILE NAME COMMAND...: the figure NAME
+  local file=$work/$1 name=$2 value
+  shift 2
+  if ! grep -q "^$name " "$file" 2> /dev/null; then
+    timeout 600 "$@" > "$file" 2> "$work/stderr" || { cat "$work/stderr" >&2; die "$* failed"; }
+  fi
+  value=$(awk -v name="$name" '$1 == name { print $2 }' "$file")
+  [[ $value =~ ^[0-9.]+$ ]] || { cat "$work/stderr" >&2; die "$* printed no $name"; }
+  sed -i "/^$name /d" "$file"
   echo "$value"
 }
 hash_bench() { cargo bench --quiet --bench hash -- --quick "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
@@ -286,8 +306,8 @@ rte_hash() { # cycles a key: 2^20 entries, a million keys of 16 bytes, bulks of 
   local value
   if [ ! -x "$work/rte_hash" ]; then
     (. "$anchors/lib.sh"; need dpdk-test dpdk dpdk-dev; need cc gcc; need pkg-config pkgconf) > "$work/stderr" 2>&1 &&
-      cc -O3 benches/peers/rte_hash.c -o "$work/rte_hash" $(pkg-config --cflags --libs libdpdk) 2> "$work/stderr" ||
-      { cat "$work/stderr" >&2; die "benches/peers/rte_hash.c does not compile"; }
+      cc -O3 scripts/peers/rte_hash.c -o "$work/rte_hash" $(pkg-config --cflags --libs libdpdk) 2> "$work/stderr" ||
+      { cat "$work/stderr" >&2; die "scripts/peers/rte_hash.c does not compile"; }
   fi
   value=$(timeout 120 "$work/rte_hash" -l "$cpu" --no-pci --no-telemetry -m 512 -- 0 2> "$work/stderr" |
     awk '$1 == "rte_hash_bulk_1M" { print $2 }')
@@ -295,6 +315,12 @@ rte_hash() { # cycles a key: 2^20 entries, a million keys of 16 bytes, bulks of 
   [ -n "$value" ] || { cat "$work/stderr" >&2; die "rte_hash printed no figure"; }
   echo "$value"
 }
+ours_timer() { together timer.ours "timer_$1_1M" cargo bench --quiet --bench timer -- --quick timer_arm timer_rearm timer_cancel; }
+theirs_timer() { together timer.theirs "$1" env PEER_CPU=$cpu "$(peer_program timer)" 1000000 1; }
+# The bench leaves the prefixes, the addresses and what it found for the peer, which compares.
+ours_routes() { together routes.ours "$1" env MNVKD_ROUTES_DIR="$work" cargo bench --quiet --bench routes -- --quick bulk; }
+theirs_routes() { together routes.theirs "$1" env PEER_CPU=$cpu "$(peer_program lpm)" "$work"; }
+routes_row() { local row=${1#routes-}; echo "${row%-*}_bulk_${row#*-}"; }
 
 declare -A what unit goal
 row() { what[$1]=$2 unit[$1]=$3 goal[$1]=$4; }
@@ -305,7 +331,13 @@ row capture-mac-swap "capture → mac-swap → /dev/null | testpmd-pcap macswap"
 row lane "lane's ring, 32 B, bulk 32 | rte_ring, 16 B, bulk 32" cycles/packet 0.5
 row two-cores "null → mac-swap → null: two cores | one core" packets/s 1.8
 
-row timer "timer, a million pending: arm | rte_timer, arm" cycles 0.2
+row timer-arm "timer, a million pending: arm | rte_timer_reset, stopped" cycles 0.2
+row timer-rearm "timer, a million pending: rearm | rte_timer_reset, pending" cycles 0.2
+row timer-cancel "timer, a million pending: cancel | rte_timer_stop" cycles 0.2
+row routes-ipv4-random "routes, 900k IPv4, any address | rte_lpm_lookup_bulk" cycles 0.7
+row routes-ipv4-drawn "routes, 900k IPv4, of the prefixes | rte_lpm_lookup_bulk" cycles 0.7
+row routes-ipv6-random "routes, 200k IPv6, any address | rte_lpm6_lookup_bulk" cycles 0.7
+row routes-ipv6-drawn "routes, 200k IPv6, of the prefixes | rte_lpm6_lookup_bulk" cycles 0.7
 row hash-bulk "FlowTable, 1M of 16 B: bulk lookup | rte_hash, bulk lookup" cycles 0.6
 row hash-longest "FlowTable, 90 % full: longest op | hashbrown, 90 % full" ns 2000
 row xdp-mac-swap "veth, af_xdp → mac-swap | testpmd net_af_xdp macswap" cycles/packet 0.8
@@ -338,9 +370,10 @@ ours() {
     capture-mac-swap) run cycles_per_packet "$to_null" ;;
     lane) lane ;;
     two-cores) run packets_per_second "$mac_swap_two" ;;
-    timer) cargo bench --quiet --bench timer -- --quick timer_arm | awk '{ print $2 }' ;;
     hash-bulk) hash_bench hash_bulk_1M ;;
     hash-longest) hash_bench hash_churn_longest_1M ;;
+    timer-*) ours_timer "${1#timer-}" ;;
+    routes-*) ours_routes "$(routes_row "$1")" ;;
     xdp-mac-swap) live_run af_xdp mac-swap ;;
     xdp-sink) live_run af_xdp sink ;;
     packet-mac-swap) live_run af_packet mac-swap ;;
@@ -361,8 +394,9 @@ theirs() {
     capture-meter) anchor testpmd-pcap "$capture" rxonly ;;
     capture-mac-swap) anchor testpmd-pcap "$capture" macswap ;;
     lane) rte_ring ;;
-    timer) rte_timer ;;
     hash-bulk) rte_hash ;;
+    timer-*) theirs_timer "${1#timer-}" ;;
+    routes-*) theirs_routes "$(routes_row "$1")" ;;
     xdp-mac-swap) live_peer af_xdp macswap ;;
     xdp-sink) live_peer af_xdp rxonly ;;
     packet-mac-swap) live_peer af_packet macswap ;;

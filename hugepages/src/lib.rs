@@ -24,9 +24,9 @@
 pub mod arena;
 pub mod filled;
 pub mod frame;
-pub mod instructions;
 #[cfg(not(loom))]
 pub mod heap;
+pub mod instructions;
 pub mod inventory;
 pub mod lanes;
 pub mod pages;
