@@ -6,6 +6,7 @@ pub mod flow_meter;
 mod forward;
 mod mac_swap;
 mod sink;
+pub mod station;
 
 pub use drop::{Drop, DropConfig};
 pub use echo::Echo;
