@@ -49,8 +49,8 @@ mod udp;
 
 use anyhow::ensure;
 
-pub use super::station::{Mac, Prefix};
-pub use config::{EchoConfig, Others};
+pub use super::station::{Mac, Others, Prefix};
+pub use config::EchoConfig;
 pub use tally::{Answered, EchoTally};
 
 use crate::packet::{Burst, PortId, Verdict};

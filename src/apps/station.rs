@@ -3,9 +3,13 @@
 mod addresses;
 mod ethernet;
 mod mac;
+mod others;
 mod prefix;
+mod reasons;
 
 pub(in crate::apps) use addresses::{ALL_NODES, Addresses, UNSPECIFIED, is_host_ipv6, solicited_node};
 pub(in crate::apps) use ethernet::{Envelope, address, is_station};
+pub(in crate::apps) use reasons::reasons;
 pub use mac::Mac;
+pub use others::Others;
 pub use prefix::Prefix;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::apps::station::{Mac, Prefix};
+use crate::apps::station::{Mac, Others, Prefix};
 
 /// Keys of `[app.echo]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,14 +33,4 @@ impl Default for EchoConfig {
             others: Others::Pass,
         }
     }
-}
-
-/// What becomes of packets that are not for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Others {
-    /// They are left to the next application of the chain, untouched.
-    Pass,
-    /// They are dropped, as `not-for-us`.
-    Drop,
 }
