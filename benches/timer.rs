@@ -96,8 +96,11 @@ fn fire() -> f64 {
     let before = cycles();
     while now_ns < SPAN_NS {
         now_ns += 20_000;
-        while !pending.wheel.advance(now_ns, 256, |_, value| fired += u64::from(value != u64::MAX)).complete {
-        }
+        while !pending
+            .wheel
+            .advance(now_ns, 256, |_, _, value| fired += u64::from(value != u64::MAX))
+            .complete
+        {}
     }
     let spent = cycles() - before;
     assert_eq!(fired, PENDING as u64);

@@ -11,6 +11,7 @@
 //! - [`worker`]: the polling core: its turn, its idling, where verdicts are matched
 //! - [`pipeline`]: the application trait, the registry, the chain
 //! - [`state`]: containers that live in a core's arena
+//! - [`task`]: green tasks: futures in the arena, packets they hold, timers
 //! - [`apps`]: the applications that come with it
 //! - [`reduce`]: tallies, books, regimes, digests, the report
 //!
@@ -44,6 +45,7 @@ pub mod reduce;
 pub mod replay;
 pub mod state;
 pub mod steer;
+pub mod task;
 pub mod topology;
 pub mod worker;
 

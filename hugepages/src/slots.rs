@@ -29,6 +29,8 @@ mod waker;
 
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use inbox::Inbox;
 use inner::Inner;
@@ -98,6 +100,11 @@ pub enum Refused {
         /// Room of the largest class.
         most: usize,
     },
+    /// The thread is in no slots: tasks are spawned by what runs on a core.
+    #[error(
+        "this thread has no slots for tasks: spawn them on a polling core whose applications declared tasks"
+    )]
+    Outside,
 }
 
 /// A future that was not spawned, and why.
@@ -131,6 +138,30 @@ pub struct Slots {
 // is not atomic, and `drop` on another thread leaks it.
 unsafe impl Send for Slots {}
 
+/// The tag of the task that is being polled, or was last. Any thread may look: who finds the same task at it time and again has
+/// found what keeps all others waiting.
+#[derive(Clone, Debug)]
+pub struct Polled(Arc<AtomicU32>);
+
+impl Polled {
+    const RUNS: u32 = 1 << 31;
+    const RAN: u32 = 1 << 30;
+
+    /// The tag of the task that is being polled; `None` while none is.
+    #[must_use]
+    pub fn now(&self) -> Option<u16> {
+        let seen = self.0.load(Ordering::Relaxed);
+        (seen & Polled::RUNS != 0).then_some(seen as u16)
+    }
+
+    /// The tag of the task that is being polled or was last; `None` when none ever was.
+    #[must_use]
+    pub fn last(&self) -> Option<u16> {
+        let seen = self.0.load(Ordering::Relaxed);
+        (seen & (Polled::RUNS | Polled::RAN) != 0).then_some(seen as u16)
+    }
+}
+
 /// Puts back what was current before, also when what is called in between panics.
 struct Entered(*const Inner);
 
@@ -159,7 +190,8 @@ impl Slots {
     #[inline]
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         // No guard for the caller, who could forget it and leave a pointer to slots that are gone.
-        let _entered = Entered(waker::CURRENT.replace(self.bound()));
+        self.inner.check_thread();
+        let _entered = Entered(waker::CURRENT.replace(Rc::as_ptr(&self.inner)));
         f()
     }
 
@@ -179,6 +211,12 @@ impl Slots {
         self.inner.bind_thread();
         let number = self.inner.place(tag, future)?;
         Ok(Join::new(Rc::clone(&self.inner), number))
+    }
+
+    /// Which task is being polled, for another thread to look at now and then.
+    #[must_use]
+    pub fn polled(&self) -> Polled {
+        self.inner.polled()
     }
 
     /// Polls up to `limit` ready tasks, each at most as often as it was woken, first come first served. Returns how many polls
@@ -240,6 +278,27 @@ impl Drop for Slots {
 impl std::fmt::Debug for Slots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Slots({} tasks, {} ready)", self.tasks(), self.ready())
+    }
+}
+
+/// Puts a future into a slot of the slots this thread is in: what [`Slots::spawn`] does, from within a task or whatever else
+/// [`Slots::enter`] calls.
+///
+/// # Errors
+/// [`NotSpawned`]: no slot is large enough, or none is free; or this thread is in no slots at all.
+#[inline]
+pub fn spawn<F>(tag: u16, future: F) -> Result<Join<F::Output>, NotSpawned<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match waker::current() {
+        Some(inner) => {
+            inner.bind_thread();
+            let number = inner.place(tag, future)?;
+            Ok(Join::new(inner, number))
+        }
+        None => Err(NotSpawned { why: Refused::Outside, future }),
     }
 }
 

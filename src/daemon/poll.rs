@@ -155,7 +155,7 @@ fn turn_until_exit(worker: &mut Worker, idler: &mut Idler) {
     while worker.phase() != Phase::Exit {
         match worker.turn() {
             Activity::Busy => idler.busy(),
-            Activity::Idle => idler.idle(worker.is_waiting()),
+            Activity::Idle => idler.idle(worker.is_waiting(), || worker.rest_ns()),
         }
     }
 }
@@ -174,14 +174,16 @@ fn wind_down(built: &Built) {
     orders.advance(Phase::Exit);
 }
 
-/// Is every packet any core received accounted for by some core?
+/// Is the fate known, on some core, of every packet any core received or its tasks made?
 ///
 /// Cores count a packet as received before any other core can count its end, and publish both after;
 /// when the sums agree while nothing is received any more, nothing is in flight.
 fn nothing_in_flight(published: &[Arc<Published>]) -> bool {
     let accounted: u64 = published.iter().map(|core| core.accounted.load(Ordering::Acquire)).sum();
-    let received: u64 = published.iter().map(|core| core.received.load(Ordering::Acquire)).sum();
-    accounted == received
+    let of = |core: &Arc<Published>| {
+        core.received.load(Ordering::Acquire) + core.originated.load(Ordering::Acquire)
+    };
+    accounted == published.iter().map(of).sum::<u64>()
 }
 
 /// Looks until `done`, for as long as draining may take; did it come true?

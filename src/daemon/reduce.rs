@@ -1,5 +1,7 @@
 //! What the cores found out, reduced once into the report.
 
+mod tasks;
+
 use std::collections::BTreeMap;
 
 use crate::clock::Rate;
@@ -65,6 +67,7 @@ pub(super) fn report(
         rate,
         digest: DigestReport { output: output_digest(&results), tally: tally_digest },
         tallies,
+        tasks: tasks::tasks(&results, &built.kinds),
         stages: stages(&results),
         notes,
         errors,
@@ -108,6 +111,7 @@ fn books(results: &[CoreResult], reasons: &Reasons) -> BooksReport {
     }
     BooksReport {
         received: books.received,
+        originated: books.originated,
         forwarded: books.forwarded,
         consumed: books.consumed,
         dropped,

@@ -90,6 +90,30 @@ impl Burst {
         self.undecided = codes.fold(0, |mask, (i, code)| mask | u64::from(*code == Verdict::PASS) << i);
     }
 
+    /// Gives away each undecided packet: `take` returns it with a verdict, or keeps it, and then the burst is rid of it.
+    pub(crate) fn hand_over(&mut self, mut take: impl FnMut(Packet) -> Option<(Packet, Verdict)>) {
+        if self.undecided == 0 {
+            return;
+        }
+        let (undecided, packets) = (self.undecided, std::mem::take(&mut self.packets));
+        let mut handing = HandingOver { burst: self, left: packets.into_iter(), place: 0 };
+        for packet in handing.left.by_ref() {
+            let place = handing.place;
+            handing.place += 1;
+            if undecided >> place & 1 == 0 {
+                handing.burst.put(packet, handing.burst.codes[place]);
+            } else if let Some((packet, verdict)) = take(packet) {
+                handing.burst.put(packet, verdict.code());
+            }
+        }
+    }
+
+    /// Puts back a packet; there are never more than were taken out before it.
+    fn put(&mut self, packet: Packet, code: u16) {
+        self.codes[self.packets.len()] = code;
+        self.packets.push(packet);
+    }
+
     fn decide_some(&mut self, mut fate: impl FnMut(&mut Packet) -> Verdict) {
         let mut left = self.undecided;
         while left != 0 {
@@ -142,6 +166,27 @@ impl Burst {
     pub(crate) fn settle(&mut self) -> impl Iterator<Item = (Packet, Verdict)> + '_ {
         self.undecided = 0;
         self.packets.drain(..).zip(self.codes.iter().copied().map(Verdict::from_code))
+    }
+}
+
+/// A burst that is being handed over. When whoever takes its packets panics, the rest is put back.
+struct HandingOver<'a> {
+    burst: &'a mut Burst,
+    left: arrayvec::IntoIter<Packet, { BurstSize::MAX }>,
+    /// Place in the burst of the first that is left.
+    place: usize,
+}
+
+impl Drop for HandingOver<'_> {
+    fn drop(&mut self) {
+        let burst = &mut *self.burst;
+        for packet in self.left.by_ref() {
+            burst.put(packet, burst.codes[self.place]);
+            self.place += 1;
+        }
+        burst.find_undecided();
+        let codes = &burst.codes[..burst.packets.len()];
+        burst.uniform = codes.iter().fold(0, |differ, code| differ | code ^ codes[0]) == 0;
     }
 }
 

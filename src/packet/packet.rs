@@ -133,6 +133,12 @@ impl Packet {
         self.time_ns
     }
 
+    /// Says that it is sent at a time of its own.
+    #[inline]
+    pub(crate) fn set_time(&mut self, time_ns: u64) {
+        self.time_ns = time_ns;
+    }
+
     /// The port it came in by; once a verdict sent it out, the port it leaves by.
     #[inline]
     pub fn port(&self) -> PortId {

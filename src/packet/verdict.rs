@@ -78,8 +78,11 @@ impl Reason {
     /// Shorter than the port's link header, or longer than it can carry.
     pub const SIZE: Reason = Reason(10);
 
+    /// The task that had it ended, was cancelled or panicked without deciding about it.
+    pub const TASK_ENDED: Reason = Reason(11);
+
     /// Names of the framework's reasons, in the order of their numbers; kebab-case, as in reports.
-    pub const FRAMEWORK: [&'static str; 11] = [
+    pub const FRAMEWORK: [&'static str; 12] = [
         "policy",
         "no-verdict",
         "no-route",
@@ -91,6 +94,7 @@ impl Reason {
         "stopped",
         "panicked",
         "size",
+        "task-ended",
     ];
 
     /// The reason with this number; `None` past [`Reason::LIMIT`].

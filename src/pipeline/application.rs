@@ -9,6 +9,7 @@ use super::build::Build;
 use crate::packet::{Burst, CoreId};
 use crate::reduce::Tally;
 use crate::steer::key::PartitionKey;
+use crate::task::TaskNeeds;
 
 /// What an application reads of a packet; what nobody of a chain reads is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,19 @@ pub trait Application: Sized + Send + 'static {
         0
     }
 
+    /// What its tasks need on each core with this configuration. Where this is nothing, it has none.
+    fn tasks(_config: &Self::Config) -> TaskNeeds {
+        TaskNeeds::default()
+    }
+
+    /// Shards its state is divided into, a power of two: packets whose [hash](crate::packet::Packet::hash) is the same modulo this
+    /// number always come to the same core, however many cores there are, so that what comes of a shard is the same on any number of
+    /// them. `None` where its [`KEY`](Application::KEY) alone says what belongs together. An application that has shards has a key,
+    /// and [`arena_bytes`](Application::arena_bytes) are those of one shard.
+    fn shards(_config: &Self::Config) -> Option<u16> {
+        None
+    }
+
     /// The file [`finish`](Application::finish) will write with this configuration, if any: it may be nothing that
     /// a port reads or writes.
     fn writes(_config: &Self::Config) -> Option<PathBuf> {
@@ -70,6 +84,10 @@ pub trait Application: Sized + Send + 'static {
     /// # Errors
     /// What is wrong with the configuration, in words; the run does not start.
     fn new(config: &Self::Config, build: &mut Build<'_>) -> anyhow::Result<Self>;
+
+    /// Called once on its core, before the first burst, where an application of the dataplane has [tasks](Application::tasks): the place
+    /// to spawn those that it always has.
+    fn start(&mut self, _context: &Context) {}
 
     /// Looks at a burst. Allocates nothing, waits for nothing.
     fn process(&mut self, burst: &mut Burst, context: &Context);

@@ -3,6 +3,7 @@
 use hugepages::{Arena, Carved};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
+use crate::task::{Local, State, TaskKind};
 
 /// Where `forward` sends what comes in by each port of a pipeline.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,12 @@ pub struct Build<'a> {
     pub(crate) reasons: &'a mut Reasons,
     pub(crate) arena: &'a mut Arena,
     pub(crate) application: &'static str,
+    /// Kinds of tasks so far, by number; the same on every core.
+    pub(crate) kinds: &'a mut Vec<String>,
+    /// The core's own, where an application declared tasks.
+    pub(crate) local: Option<&'a mut Local>,
+    /// Shards of the pipeline, where an application has some.
+    pub(crate) shards: Option<u16>,
 }
 
 impl Build<'_> {
@@ -73,6 +80,52 @@ impl Build<'_> {
     pub fn reason(&mut self, name: &str) -> anyhow::Result<Reason> {
         self.reasons.intern(name).ok_or_else(|| {
             anyhow::anyhow!("no number left for drop reason {name:?}: a run has at most {}", Reason::LIMIT)
+        })
+    }
+
+    /// Shards of this pipeline whose packets come to this core: all of them, by number, where no application declared
+    /// [shards](super::Application::shards) there is one, number 0.
+    pub fn shards(&self) -> impl Iterator<Item = u16> + use<> {
+        let (core, cores) = match self.shards {
+            Some(_) => (self.core.index(), self.cores),
+            None => (0, 1),
+        };
+        (0..self.shards.unwrap_or(1)).skip(core).step_by(cores)
+    }
+
+    /// A kind of tasks of this name: what reports call it. The same on every core.
+    ///
+    /// # Errors
+    /// No application of the dataplane declared [tasks](super::Application::tasks); all [`TaskKind::LIMIT`] numbers are taken.
+    pub fn task(&mut self, name: &str) -> anyhow::Result<TaskKind> {
+        let number = match self.kinds.iter().position(|known| known == name) {
+            Some(known) => known,
+            None => {
+                self.kinds.push(name.to_owned());
+                self.kinds.len() - 1
+            }
+        };
+        let Some(kind) = TaskKind::new(number) else {
+            anyhow::bail!("no number left for tasks of kind {name:?}: a run has at most {}", TaskKind::LIMIT)
+        };
+        self.local()?.add_kind(kind);
+        Ok(kind)
+    }
+
+    /// Gives a value to the core, for this application and its tasks to use in turns.
+    ///
+    /// # Errors
+    /// No application of the dataplane declared [tasks](super::Application::tasks).
+    pub fn state<T: Send + 'static>(&mut self, value: T) -> anyhow::Result<State<T>> {
+        Ok(State::new(self.local()?.add_state(Box::new(value))))
+    }
+
+    fn local(&mut self) -> anyhow::Result<&mut Local> {
+        let application = self.application;
+        self.local.as_deref_mut().ok_or_else(|| {
+            anyhow::anyhow!(
+                "application {application:?} uses tasks and declared none: implement Application::tasks"
+            )
         })
     }
 

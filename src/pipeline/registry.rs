@@ -12,9 +12,11 @@ use super::build::Build;
 use crate::packet::Burst;
 use crate::reduce::{Tally, TallyHasher};
 use crate::steer::key::PartitionKey;
+use crate::task::TaskNeeds;
 
 /// An instance on a core: the one dynamic call per application and burst.
 pub(crate) trait Stage: Send {
+    fn start(&mut self, context: &Context);
     fn process(&mut self, burst: &mut Burst, context: &Context);
     fn into_tally(self: Box<Self>) -> Box<dyn AnyTally>;
 }
@@ -31,6 +33,8 @@ pub(crate) trait AnyTally: Send {
 /// An application with its part of the configuration read and checked.
 pub(crate) trait Configured: Send + Sync {
     fn arena_bytes(&self) -> usize;
+    fn tasks(&self) -> TaskNeeds;
+    fn shards(&self) -> Option<u16>;
     fn writes(&self) -> Option<PathBuf>;
     fn decides(&self) -> bool;
     fn build(&self, build: &mut Build<'_>) -> anyhow::Result<Box<dyn Stage>>;
@@ -112,6 +116,14 @@ impl<A: Application> Configured for Typed<A> {
         A::arena_bytes(&self.config)
     }
 
+    fn tasks(&self) -> TaskNeeds {
+        A::tasks(&self.config)
+    }
+
+    fn shards(&self) -> Option<u16> {
+        A::shards(&self.config)
+    }
+
     fn writes(&self) -> Option<PathBuf> {
         A::writes(&self.config)
     }
@@ -139,6 +151,10 @@ impl<A: Application> Configured for Typed<A> {
 struct Instance<A>(A);
 
 impl<A: Application> Stage for Instance<A> {
+    fn start(&mut self, context: &Context) {
+        self.0.start(context);
+    }
+
     #[inline]
     fn process(&mut self, burst: &mut Burst, context: &Context) {
         self.0.process(burst, context);

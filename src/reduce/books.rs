@@ -3,11 +3,13 @@
 use crate::packet::Reason;
 
 /// What became of the packets one core (or, merged, all cores) took in:
-/// received = forwarded + consumed + dropped by reason + held, always.
+/// received + originated = forwarded + consumed + dropped by reason + held, always.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Books {
     /// Packets ports handed over.
     pub received: u64,
+    /// Packets that tasks of applications made themselves.
+    pub originated: u64,
     /// Packets ports took.
     pub forwarded: u64,
     /// Packets applications consumed.
@@ -20,7 +22,7 @@ pub struct Books {
 
 impl Default for Books {
     fn default() -> Self {
-        Books { received: 0, forwarded: 0, consumed: 0, dropped: [0; Reason::LIMIT], held: 0 }
+        Books { received: 0, originated: 0, forwarded: 0, consumed: 0, dropped: [0; Reason::LIMIT], held: 0 }
     }
 }
 
@@ -35,9 +37,9 @@ impl Books {
         self.forwarded + self.consumed + self.dropped_total() + self.held
     }
 
-    /// Received less accounted for; 0, or something is wrong with mnvkd.
+    /// Received and originated less accounted for; 0, or something is wrong with mnvkd.
     pub fn unaccounted(&self) -> i64 {
-        self.received as i64 - self.accounted() as i64
+        (self.received + self.originated) as i64 - self.accounted() as i64
     }
 
     /// Counts packets as dropped.
@@ -49,6 +51,7 @@ impl Books {
     /// Adds another core's.
     pub fn merge(&mut self, other: &Books) {
         self.received += other.received;
+        self.originated += other.originated;
         self.forwarded += other.forwarded;
         self.consumed += other.consumed;
         self.held += other.held;

@@ -32,6 +32,8 @@ pub struct Report {
     pub digest: DigestReport,
     /// By application name: the reduced tally.
     pub tallies: BTreeMap<String, serde_json::Value>,
+    /// Green tasks, over all cores; null where no application has any.
+    pub tasks: Option<TasksReport>,
     /// What each stage of each pipeline cost, from the turns that were measured.
     pub stages: Vec<StageReport>,
     /// Findings: what was less than asked for, and why; what applications had to say.
@@ -51,11 +53,13 @@ pub struct PagesReport {
     pub reason: Option<String>,
 }
 
-/// received = forwarded + consumed + dropped.total + held; `unaccounted` is what is missing, 0.
+/// received + originated = forwarded + consumed + dropped.total + held; `unaccounted` is what is missing, 0.
 #[derive(Clone, Debug, Serialize)]
 pub struct BooksReport {
     /// Packets ports handed over.
     pub received: u64,
+    /// Packets that tasks of applications made themselves.
+    pub originated: u64,
     /// Packets ports took.
     pub forwarded: u64,
     /// Packets applications consumed.
@@ -153,6 +157,60 @@ pub struct StageReport {
     pub burst_cycles_p99: u64,
     /// The longest, cycles.
     pub burst_cycles_max: u64,
+}
+
+/// Green tasks and what they had of the cores' memory.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TasksReport {
+    /// By kind.
+    pub kinds: BTreeMap<String, TaskKindReport>,
+    /// Slots for futures, by size.
+    pub slots: Vec<SlotsReport>,
+    /// Timers.
+    pub timers: TimersReport,
+    /// How often one of several tasks, and nobody knows which, kept the others waiting.
+    pub stalls_of_unknown: u64,
+}
+
+/// Tasks of one kind.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TaskKindReport {
+    /// Tasks that were started.
+    pub spawned: u64,
+    /// Futures that found no slot.
+    pub refused: u64,
+    /// Tasks that panicked.
+    pub panicked: u64,
+    /// Tasks that a supervisor started again.
+    pub restarted: u64,
+    /// How often one ran for more than a millisecond without giving way; nobody looks on simulated cores.
+    pub stalls: u64,
+    /// The longest of them, nanoseconds.
+    pub stall_longest_ns: u64,
+}
+
+/// Slots of one size, over all cores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SlotsReport {
+    /// Bytes of a future that fit.
+    pub room_bytes: usize,
+    /// How many there are.
+    pub slots: u64,
+    /// The most that were in use at a time, added up over the cores.
+    pub peak: u64,
+    /// Futures that found none of this size or larger.
+    pub refused: u64,
+}
+
+/// Timers, over all cores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TimersReport {
+    /// How many there are.
+    pub capacity: u64,
+    /// The most that were armed at a time, added up over the cores.
+    pub peak: u64,
+    /// How often all were armed when one more was needed.
+    pub refused: u64,
 }
 
 impl Report {

@@ -3,6 +3,7 @@
 pub mod bars;
 mod progress;
 mod table;
+mod tasks;
 pub mod units;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub fn render(report: &Report) -> String {
     section(&mut text, "ports", &ports(report));
     section(&mut text, "cores", &cores(report));
     section(&mut text, "stages (cycles)", &stages(report));
+    section(&mut text, "tasks", &report.tasks.as_ref().map_or_else(String::new, tasks::lines));
     section(&mut text, "rate", &rate(report));
     for (application, tally) in &report.tallies {
         section(&mut text, &format!("tally of {application}"), &tally_lines(tally));
@@ -60,6 +62,9 @@ fn books(books: &BooksReport) -> String {
     let mut table = Table::new(&["<", ""]);
     let total = books.dropped.get("total").copied().unwrap_or(0);
     table.row(["received".to_owned(), thousands(books.received)]);
+    if books.originated > 0 {
+        table.row(["originated".to_owned(), thousands(books.originated)]);
+    }
     table.row(["forwarded".to_owned(), thousands(books.forwarded)]);
     table.row(["consumed".to_owned(), thousands(books.consumed)]);
     table.row(["dropped".to_owned(), thousands(total)]);

@@ -1,4 +1,4 @@
-//! Replay in virtual time: many cores on one thread, the clock moved by arrivals.
+//! Replay in virtual time: many cores on one thread, the clock moved by arrivals and by the deadlines of tasks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,6 +14,9 @@ const STEP_NS: u64 = 10_000;
 /// time does not pass for the world outside.
 const PATIENCE: u32 = 10_000;
 
+/// How long virtual time goes on after the last arrival while tasks have packets, nanoseconds.
+const LONGEST_WAIT_NS: u64 = 60_000_000_000;
+
 /// How a simulation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -28,8 +31,8 @@ pub enum Outcome {
 ///
 /// A step opens the ports' gates for the next arrivals, in their order over all queues: as many as
 /// fit a burst and come within 10 µs. Then every core turns, in order, until none finds anything to do,
-/// and ports put what was sent in its canonical order. What a step holds depends on the input
-/// alone, so the result is the same on any machine and for any number of cores.
+/// and ports put what was sent in its canonical order. A deadline of a task that comes before the next arrival is
+/// a step of its own. What a step holds depends on the input alone, so the result is the same on any machine and for any number of cores.
 ///
 /// `interrupted` is asked once a step; when it says yes, nothing more arrives. The same holds once an
 /// application has panicked. What no transmit queue takes in the end is dropped as `stopped`.
@@ -38,15 +41,12 @@ pub fn simulate(workers: &mut [Worker], mut interrupted: impl FnMut() -> bool) -
         worker.start();
     }
     let (mut idle_steps, mut outcome) = (0, Outcome::Done);
+    let mut over_ns = None;
     while !interrupted()
         && !workers.iter().any(Worker::has_panicked)
-        && let Some(next) = next_arrival(workers)
+        && let Some((gate, now_ns)) = next_step(workers, &mut over_ns)
     {
-        let gate = Gate {
-            until_ns: next.time_ns.saturating_add(STEP_NS),
-            before_ordinal: next.ordinal.saturating_add(BurstSize::MAX as u64),
-        };
-        idle_steps = if step(workers, gate, next.time_ns) { 0 } else { idle_steps + 1 };
+        idle_steps = if step(workers, gate, now_ns) { 0 } else { idle_steps + 1 };
         if idle_steps == PATIENCE {
             outcome = Outcome::Stuck;
             break;
@@ -54,6 +54,30 @@ pub fn simulate(workers: &mut [Worker], mut interrupted: impl FnMut() -> bool) -
     }
     drain(workers);
     outcome
+}
+
+/// What comes next: the first arrivals, or the first deadline of a task before them; and when. Once all input has ended,
+/// deadlines count for as long as tasks have packets.
+///
+/// `over_ns` is when patience with them ends, once that is known.
+fn next_step(workers: &mut [Worker], over_ns: &mut Option<u64>) -> Option<(Gate, u64)> {
+    let deadline_ns = workers.iter().filter_map(Worker::next_deadline_ns).min();
+    if let Some(next) = next_arrival(workers) {
+        if let Some(deadline_ns) = deadline_ns.filter(|deadline_ns| *deadline_ns < next.time_ns) {
+            return Some((Gate::SHUT, deadline_ns));
+        }
+        let gate = Gate {
+            until_ns: next.time_ns.saturating_add(STEP_NS),
+            before_ordinal: next.ordinal.saturating_add(BurstSize::MAX as u64),
+        };
+        return Some((gate, next.time_ns));
+    }
+    let now_ns = workers.first()?.now_ns();
+    let over_ns = *over_ns.get_or_insert(now_ns.saturating_add(LONGEST_WAIT_NS));
+    let held = workers.iter().any(|worker| worker.held() > 0);
+    deadline_ns
+        .filter(|deadline_ns| held && *deadline_ns <= over_ns)
+        .map(|deadline_ns| (Gate::SHUT, deadline_ns))
 }
 
 /// The earliest arrival any queue of any core knows of.
@@ -106,7 +130,7 @@ fn drain(workers: &mut [Worker]) {
     for worker in workers.iter_mut() {
         worker.open_gate(Gate::SHUT, 0);
     }
-    let waits = |workers: &[Worker]| workers.iter().any(Worker::is_waiting);
+    let waits = |workers: &[Worker]| workers.iter().any(|worker| worker.is_waiting() || worker.held() > 0);
     let mut patience = PATIENCE;
     settle(workers);
     while waits(workers) {

@@ -70,6 +70,14 @@ pub struct TimerId {
     generation: u32,
 }
 
+impl TimerId {
+    /// The timer's place among all of its wheel: below the capacity, and no two armed timers have the same.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
 /// What [`TimerWheel::advance`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Advance {
@@ -201,9 +209,9 @@ where
     }
 
     /// Fires what is due at `now_ns`: never a timer before its deadline. At most `limit` timers fire or move down; tick by tick,
-    /// within a tick in an order that is always the same. `fire` gets the deadline and the value; the timer is free by then.
+    /// within a tick in an order that is always the same. `fire` gets the timer that was, its deadline and its value; the timer is free by then.
     #[inline]
-    pub fn advance(&mut self, now_ns: u64, limit: usize, mut fire: impl FnMut(u64, V)) -> Advance {
+    pub fn advance(&mut self, now_ns: u64, limit: usize, mut fire: impl FnMut(TimerId, u64, V)) -> Advance {
         let mut advance = Advance::default();
         let mut left = limit;
         let now_tick = now_ns >> TICK_BITS;
@@ -352,7 +360,7 @@ where
         now_ns: u64,
         left: &mut usize,
         advance: &mut Advance,
-        fire: &mut impl FnMut(u64, V),
+        fire: &mut impl FnMut(TimerId, u64, V),
     ) {
         let slot = self.tick as usize % SLOTS;
         // From the last to the first: what takes the place of a timer that is removed was looked at before.
@@ -361,7 +369,7 @@ where
             cursor = self.chunks.before(location);
             self.prefetch_before(location);
             let index = self.chunks.at(location);
-            let Timer { deadline_ns, value, .. } = self.timers[index as usize];
+            let Timer { deadline_ns, value, generation, .. } = self.timers[index as usize];
             if deadline_ns > now_ns {
                 continue;
             }
@@ -372,7 +380,7 @@ where
             self.remove(location);
             self.let_go(index);
             advance.fired += 1;
-            fire(deadline_ns, value);
+            fire(TimerId { index, generation }, deadline_ns, value);
         }
     }
 }

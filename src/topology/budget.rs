@@ -6,6 +6,7 @@ use hugepages::{PoolShape, arena};
 
 use super::Wiring;
 use crate::lane;
+use crate::task;
 
 /// Bytes before a packet for headers to come.
 pub const HEADROOM: u16 = 64;
@@ -68,11 +69,20 @@ impl Budget {
         }
         for pipeline in &wiring.pipelines {
             for (entry, configured) in &pipeline.stages {
-                let bytes = configured.arena_bytes();
+                // A core has one share, or one for each of its shards.
+                let shares =
+                    pipeline.shards().map_or(1, |shards| usize::from(shards).div_ceil(wiring.cores.len()));
+                let bytes = configured.arena_bytes().saturating_mul(shares);
                 if bytes > 0 {
                     lines.push((format!("{} in pipeline {}", entry.name, pipeline.name), bytes));
                 }
             }
+        }
+        let tasks = wiring.tasks();
+        if !tasks.is_none() {
+            let slots: u64 = tasks.slots.iter().map(|class| u64::from(class.count)).sum();
+            lines.push((format!("slots for {slots} tasks"), arena::slots_bytes(&tasks.slots)));
+            lines.push((format!("{} timers", tasks.timers), task::timer_bytes(tasks.timers as usize)));
         }
         Budget { lines, shape, limit: wiring.arena_limit }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hugepages::{Arena, FramePool, PageSize, PoolShape};
 
+use super::tasks::{self, TaskSeed};
 use super::{Budget, Wiring, budget};
 use crate::clock::Clock;
 use crate::lane::{self, Lanes};
@@ -15,7 +16,7 @@ use crate::port::{Gate, Opening, Port, Queue, Receive, Transmit};
 use crate::reduce::{Books, Meter, OutputDigest};
 use crate::steer::bucket::BucketTable;
 use crate::steer::key::PartitionKey;
-use crate::steer::steering::{Hashing, Splitter};
+use crate::steer::steering::{Hashing, Splitter, Steering};
 use crate::worker::{
     Egress, Intake, Ledger, Orders, Outbox, OwnQueue, Phase, PortCount, Published, Running, Worker,
 };
@@ -37,12 +38,16 @@ pub struct Built {
     pub workers: Vec<Worker>,
     /// By core number: what each publishes.
     pub published: Vec<Arc<Published>>,
+    /// By core number: which task is being polled there; empty where no application has tasks.
+    pub polled: Vec<hugepages::slots::Polled>,
     /// The phase they obey.
     pub orders: Arc<Orders>,
     /// By port number: name and driver instance.
     pub ports: Vec<(String, Box<dyn Port>)>,
     /// All drop reasons of the run.
     pub reasons: Reasons,
+    /// All kinds of tasks of the run, by number.
+    pub kinds: Vec<String>,
     /// Page size the arenas lie on: the smallest, where they differ.
     pub obtained: PageSize,
     /// Why it is less than asked for.
@@ -63,9 +68,11 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
     }
     let pools = carve_pools(&mut arenas, budget)?;
     let lanes = lane::mesh(&mut arenas, budget.shape.frames as usize)?;
-    let mut reasons = Reasons::default();
-    let pipelines = build_pipelines(wiring, &mut arenas, &mut reasons)?;
     let cores = wiring.cores.len();
+    let needs = wiring.tasks();
+    let mut tasks = tasks::carve(&mut arenas, &needs, kind.clock.is_virtual(), budget.shape.frames as usize)?;
+    let (mut reasons, mut kinds) = (Reasons::default(), Vec::new());
+    let pipelines = build_pipelines(wiring, &mut arenas, &mut reasons, &mut kinds, &mut tasks)?;
     let foreign = budget.shape.frames as usize * (cores - 1);
     let mut frames: Vec<Frames> = pools.into_iter().map(|pool| Frames::new(pool, foreign)).collect();
     let queues = open_ports(wiring, kind, &mut frames)?;
@@ -88,6 +95,7 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
             intakes: intakes_of(std::mem::take(&mut receives[number]), wiring),
             pipelines,
             pipeline_of: pipeline_of(wiring),
+            tasks: tasks[number].take().map(|seed| seed.finish(&needs)),
             outbox: outbox(frames, lanes, egress, drop_record, kind.digest, wiring.ports.len()),
             meter: Meter::new(kind.measure_every),
             gate: if kind.clock.is_virtual() { Gate::SHUT } else { Gate::OPEN },
@@ -101,10 +109,11 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
         });
     }
     let ports = std::mem::take(&mut wiring.ports).into_iter().map(|seat| (seat.name, seat.port)).collect();
-    Ok(Built { workers, published, orders, ports, reasons, obtained, pages_reason, notes })
+    let polled = workers.iter().filter_map(|worker| Some(worker.tasks.as_ref()?.polled())).collect();
+    Ok(Built { workers, published, polled, orders, ports, reasons, kinds, obtained, pages_reason, notes })
 }
 
-fn core_id(number: usize) -> anyhow::Result<CoreId> {
+pub(super) fn core_id(number: usize) -> anyhow::Result<CoreId> {
     CoreId::new(number).ok_or_else(|| anyhow::anyhow!("more than {} cores", CoreId::LIMIT))
 }
 
@@ -122,6 +131,8 @@ fn build_pipelines(
     wiring: &Wiring,
     arenas: &mut [Arena],
     reasons: &mut Reasons,
+    kinds: &mut Vec<String>,
+    tasks: &mut [Option<TaskSeed>],
 ) -> anyhow::Result<Vec<Vec<Running>>> {
     let cores = arenas.len();
     let addresses: Vec<_> = wiring.ports.iter().map(|seat| seat.port.mac_address()).collect();
@@ -140,6 +151,9 @@ fn build_pipelines(
                     reasons,
                     arena,
                     application: entry.name,
+                    kinds,
+                    local: tasks[number].as_mut().map(TaskSeed::local),
+                    shards: pipeline.shards(),
                 };
                 let stage = configured.build(&mut build).map_err(|error| {
                     error.context(format!("application {:?} of pipeline {:?}", entry.name, pipeline.name))
@@ -180,7 +194,12 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> any
     let by_flow = Hashing { key: PartitionKey::FiveTuple, seed: wiring.seed };
     for number in 0..wiring.ports.len() {
         let id = PortId::new(number).ok_or_else(|| anyhow::anyhow!("more than {} ports", PortId::LIMIT))?;
-        let split = wiring.pipelines.iter().find(|p| p.from.contains(&id)).map_or(by_flow, |p| p.split);
+        let pipeline = wiring.pipelines.iter().find(|p| p.from.contains(&id));
+        let split = pipeline.map_or(by_flow, |p| p.split);
+        let table = match pipeline.map(|p| &p.steering) {
+            Some(Steering::Spread(_, own)) => own.clone(),
+            _ => table.clone(),
+        };
         let carries = carried_to(wiring, id);
         let (seed, pages, cores) = (wiring.seed, wiring.pages, wiring.cores.len());
         let receives = wiring.pipelines.iter().any(|pipeline| pipeline.from.contains(&id));
@@ -195,7 +214,7 @@ fn open_ports(wiring: &mut Wiring, kind: &RunKind, frames: &mut [Frames]) -> any
             name: seat.name.clone(),
             pages,
             carries,
-            spread: spread(split, table.clone(), seat.queues),
+            spread: spread(split, table, seat.queues),
             virtual_time: kind.clock.is_virtual(),
             receives,
             reads,

@@ -8,6 +8,7 @@ mod build;
 mod files;
 mod plan;
 pub mod stock;
+mod tasks;
 mod wiring;
 
 pub use budget::{Budget, bytes};

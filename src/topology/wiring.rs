@@ -13,6 +13,7 @@ use crate::port::Port;
 use crate::steer::bucket::BucketTable;
 use crate::steer::key::{PartitionKey, derive};
 use crate::steer::steering::{Hashing, Steering};
+use crate::task::TaskNeeds;
 use crate::worker::IdlePolicy;
 
 /// A polling core to be.
@@ -51,6 +52,11 @@ pub struct PipelineSeat {
 }
 
 impl PipelineSeat {
+    /// Shards of its applications' state: the fewest that any of them asks for.
+    pub(crate) fn shards(&self) -> Option<u16> {
+        shards(&self.stages)
+    }
+
     /// Does steering or an application of it read packets?
     pub(crate) fn reads(&self) -> bool {
         let reads = |(entry, _): &(Entry, _)| entry.reads != Reads::Nothing;
@@ -122,12 +128,17 @@ impl Wiring {
         let keyed = Hashing { key, seed: self.seed };
         let by_flow =
             Hashing { key: if key == PartitionKey::None { PartitionKey::FiveTuple } else { key }, ..keyed };
+        let table = match self.shards_of(name, &stages)? {
+            Some(shards) => BucketTable::with_buckets(usize::from(shards), u16::try_from(cores)?)?,
+            None => self.buckets()?,
+        };
+        let sharded = shards(&stages).is_some();
         let steering = if key == PartitionKey::None && (cores == 1 || self.queues_are_cores(&from)) {
             if reads == Reads::Headers { Steering::Parse } else { Steering::Direct }
-        } else if cores == 1 {
+        } else if cores == 1 && !sharded {
             Steering::Hash(keyed)
         } else {
-            Steering::Spread(by_flow, self.buckets()?)
+            Steering::Spread(by_flow, table)
         };
         if let Some((last, configured)) = stages.last()
             && !configured.decides()
@@ -147,6 +158,39 @@ impl Wiring {
             split: by_flow,
         });
         Ok(())
+    }
+
+    /// Shards of a chain, checked.
+    fn shards_of(&self, name: &str, stages: &[(Entry, Arc<dyn Configured>)]) -> anyhow::Result<Option<u16>> {
+        for (entry, configured) in stages {
+            let Some(shards) = configured.shards() else { continue };
+            anyhow::ensure!(
+                shards.is_power_of_two(),
+                "pipeline {name:?}: application {:?} has {shards} shards: choose a power of two",
+                entry.name
+            );
+            anyhow::ensure!(
+                entry.key != PartitionKey::None,
+                "pipeline {name:?}: application {:?} has shards and no key: what belongs together is for its key to say",
+                entry.name
+            );
+            anyhow::ensure!(
+                self.cores.len() <= usize::from(shards),
+                "pipeline {name:?}: {} cores share {shards} shards of application {:?}, some would get none: \
+                 give it more shards, or the dataplane fewer cores",
+                self.cores.len(),
+                entry.name
+            );
+        }
+        Ok(shards(stages))
+    }
+
+    /// What the tasks of all applications need on each core; nothing, where none has any.
+    pub(crate) fn tasks(&self) -> TaskNeeds {
+        let mut all = TaskNeeds::default();
+        let stages = self.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        stages.for_each(|(_, configured)| all.add(configured.tasks()));
+        all
     }
 
     pub(crate) fn buckets(&self) -> anyhow::Result<BucketTable> {
@@ -206,6 +250,11 @@ impl Wiring {
         }
         Ok(())
     }
+}
+
+/// The fewest shards any application asks for: what is together modulo more is together modulo fewer, powers of two.
+fn shards(stages: &[(Entry, Arc<dyn Configured>)]) -> Option<u16> {
+    stages.iter().filter_map(|(_, configured)| configured.shards()).min()
 }
 
 /// An application that is in a chain more than once.

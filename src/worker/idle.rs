@@ -50,6 +50,8 @@ const YIELD_AFTER: u32 = 512;
 const SLEEP_AFTER: u32 = 1024;
 /// The longest an adaptive core sleeps at a time, nanoseconds.
 const LONGEST_SLEEP_NS: u64 = 100_000;
+/// The shortest sleep that is worth its system call, nanoseconds.
+const SHORTEST_SLEEP_NS: u64 = 1_000;
 
 /// Counts idle turns and acts on them.
 #[derive(Debug)]
@@ -68,27 +70,33 @@ impl Idler {
         self.idle_turns = 0;
     }
 
-    /// The turn found nothing to do; `pending` says that something waits all the same (a full ring).
+    /// The turn found nothing to do; `pending` says that something waits all the same (a full ring), `rest_ns` how long it may
+    /// be until something is due.
     #[inline]
-    pub(crate) fn idle(&mut self, pending: bool) {
+    pub(crate) fn idle(&mut self, pending: bool, rest_ns: impl FnOnce() -> u64) {
         self.idle_turns = self.idle_turns.saturating_add(1);
         match self.policy {
             IdlePolicy::Spin => {}
             IdlePolicy::Pause => std::hint::spin_loop(),
             IdlePolicy::Yield => std::thread::yield_now(),
-            IdlePolicy::Adaptive => self.adapt(pending),
+            IdlePolicy::Adaptive => self.adapt(pending, rest_ns),
         }
     }
 
-    fn adapt(&self, pending: bool) {
+    fn adapt(&self, pending: bool, rest_ns: impl FnOnce() -> u64) {
         match self.idle_turns {
             0..PAUSE_AFTER => {}
             PAUSE_AFTER..YIELD_AFTER => std::hint::spin_loop(),
             YIELD_AFTER..SLEEP_AFTER => std::thread::yield_now(),
             _ if pending => std::thread::yield_now(),
-            turns => ffi::time::sleep_ns(
-                u64::from(turns - SLEEP_AFTER + 1).saturating_mul(1_000).min(LONGEST_SLEEP_NS),
-            ),
+            turns => {
+                let wanted = u64::from(turns - SLEEP_AFTER + 1).saturating_mul(1_000).min(LONGEST_SLEEP_NS);
+                match wanted.min(rest_ns()) {
+                    // A sleep takes longer than it says, and whoever waits for the time waits for it to come.
+                    0..SHORTEST_SLEEP_NS => std::hint::spin_loop(),
+                    rest => ffi::time::sleep_ns(rest),
+                }
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The polling core. In the order a packet meets it: the turn, the outbox where verdicts are matched, the ways
-//! out, the ledger; and what the core does when idle, and what it tells the control thread.
+//! out, the ledger, its tasks; and what the core does when idle, and what it tells the control thread.
 
 mod egress;
 mod idle;
 mod ledger;
 mod outbox;
 mod published;
+mod tasks;
 mod turn;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub(crate) use ledger::Ledger;
 pub use ledger::PortCount;
 pub(crate) use outbox::Outbox;
 pub use published::{Orders, Phase, Published};
+pub use tasks::TaskResult;
+pub(crate) use tasks::Tasks;
 pub use turn::Activity;
 
 use crate::clock::Clock;
@@ -55,6 +58,8 @@ pub struct Worker {
     /// By port number: the pipeline its packets belong to.
     pub(crate) pipeline_of: Vec<usize>,
     pub(crate) outbox: Outbox,
+    /// Where applications have some; `None` also while the core turns.
+    pub(crate) tasks: Option<Box<Tasks>>,
     pub(crate) meter: Meter,
     pub(crate) gate: Gate,
     pub(crate) phase: Phase,
@@ -111,6 +116,8 @@ pub struct CoreResult {
     pub frames_total: usize,
     /// What could not be written at the end.
     pub errors: Vec<String>,
+    /// What became of its tasks, where applications have some.
+    pub tasks: Option<TaskResult>,
     /// An application panicked here.
     pub panicked: bool,
     /// What others took of its CPU, where it had a thread of its own and the kernel tells.

@@ -54,20 +54,26 @@ impl Outbox {
     }
 
     fn settle_each(&mut self, burst: &mut Burst) {
-        let Outbox { ledger, lanes, egress, drop_record, .. } = self;
         for (packet, verdict) in burst.settle() {
-            match (verdict, *drop_record) {
-                (Verdict::Forward(port), _) => forward(packet, port, egress, lanes, ledger),
-                (Verdict::Consume, _) => ledger.consume(packet),
-                (Verdict::Drop(_) | Verdict::Pass, None) => ledger.end(packet, reason_of(verdict)),
-                (Verdict::Drop(_) | Verdict::Pass, Some(port)) => {
-                    record_drop(packet, reason_of(verdict), port, egress, lanes, ledger);
-                }
-            }
+            self.settle_one(packet, verdict);
         }
         burst.reset();
         self.stirred = true;
         self.transmit_pending();
+    }
+
+    /// Matches one packet's verdict. Who calls it says that something [stirred](Outbox::stirred).
+    #[inline]
+    pub(crate) fn settle_one(&mut self, packet: Packet, verdict: Verdict) {
+        let Outbox { ledger, lanes, egress, drop_record, .. } = self;
+        match (verdict, *drop_record) {
+            (Verdict::Forward(port), _) => forward(packet, port, egress, lanes, ledger),
+            (Verdict::Consume, _) => ledger.consume(packet),
+            (Verdict::Drop(_) | Verdict::Pass, None) => ledger.end(packet, reason_of(verdict)),
+            (Verdict::Drop(_) | Verdict::Pass, Some(port)) => {
+                record_drop(packet, reason_of(verdict), port, egress, lanes, ledger);
+            }
+        }
     }
 
     /// Transmits (or writes down) what other cores left here for ports this core owns.

@@ -64,6 +64,8 @@ pub struct Published {
     pub received: AtomicU64,
     /// Bytes received.
     pub received_bytes: AtomicU64,
+    /// Packets that tasks made.
+    pub originated: AtomicU64,
     /// Packets whose life ended here: forwarded, consumed, dropped.
     pub accounted: AtomicU64,
     /// Packets dropped here.

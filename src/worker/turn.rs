@@ -3,12 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
+use super::tasks::OnCore;
 use super::{CoreResult, Phase, Worker};
 use crate::clock;
 use crate::packet::{BurstSize, Reason};
 use crate::pipeline::Context;
 use crate::port::Supply;
 use crate::reduce::Regime;
+use crate::task;
 
 /// Turns between two looks at what the control thread wants.
 const HOUSEKEEPING_EVERY: u64 = 256;
@@ -24,15 +26,24 @@ pub enum Activity {
 
 impl Worker {
     /// One pass of the core's loop, each step bounded: receive and steer from its own queues, take in what
-    /// the lanes brought, transmit what waits, housekeeping. Pipelines run right after each burst that
-    /// comes in, while it is in the cache.
+    /// the lanes brought, fire timers and run tasks, transmit what waits, housekeeping. Pipelines run right after each burst
+    /// that comes in, while it is in the cache.
     #[inline]
     pub fn turn(&mut self) -> Activity {
+        if self.tasks.is_some() { self.turn_with_tasks() } else { self.pass(None) }
+    }
+
+    #[inline]
+    pub(super) fn pass(&mut self, mut tasks: Option<OnCore<'_>>) -> Activity {
         self.turns += 1;
         // The one reading of the counter a turn needs: its packets' arrival time, and the bill of the turn before.
         let now = clock::cycles();
         self.meter.begin_turn(now, self.previous_busy);
         let context = Context { now_ns: self.clock.at(now), core: self.id };
+        if let Some(tasks) = &mut tasks {
+            task::with(|local| local.set_now(context.now_ns));
+            self.start_tasks(tasks, &context);
+        }
         let mut busy = false;
 
         if self.phase == Phase::Run {
@@ -42,6 +53,9 @@ impl Worker {
         }
         if self.outbox.has_neighbours() {
             busy |= self.exchange(&context);
+        }
+        if let Some(mut tasks) = tasks {
+            busy |= self.run_tasks(&mut tasks);
         }
         busy |= self.outbox.end_turn();
         self.meter.mark(Regime::Transmit);
@@ -153,6 +167,7 @@ impl Worker {
 
     /// Drops what waits here to be sent and what other cores had sent here, as `stopped`.
     pub fn abandon(&mut self) {
+        self.end_tasks();
         self.outbox.abandon();
         let mut packets = crate::packet::Packets::new();
         while self.outbox.lanes.take(&mut packets, BurstSize::MAX) > 0 {
@@ -180,6 +195,8 @@ impl Worker {
         }
         match self.phase {
             Phase::Run => {}
+            // What is ready to run may still send.
+            Phase::Drain if self.has_ready_tasks() => {}
             Phase::Drain => self.published.carry_out(Phase::Drain),
             Phase::Abandon => {
                 self.abandon();
@@ -202,7 +219,8 @@ impl Worker {
         // `Published::carried_out` and compares sums until they agree.
         published.received.store(books.received, Ordering::Relaxed);
         published.received_bytes.store(bytes, Ordering::Relaxed);
-        published.accounted.store(books.accounted(), Ordering::Relaxed);
+        published.originated.store(books.originated, Ordering::Relaxed);
+        published.accounted.store(books.accounted() - books.held, Ordering::Relaxed);
         published.dropped.store(books.dropped_total(), Ordering::Relaxed);
         published.processed.store(self.processed, Ordering::Relaxed);
         for (cell, share) in published.shares.iter().zip(self.meter.shares()) {
@@ -214,6 +232,11 @@ impl Worker {
     /// Will none of its queues ever bring anything again?
     pub fn supply_ended(&self) -> bool {
         self.intakes.iter().all(|intake| intake.queue.supply() == Supply::Ended)
+    }
+
+    /// Its clock, nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
     }
 
     /// The phase it has come to.
@@ -258,28 +281,34 @@ impl Worker {
             }
             pipeline.burst.reset();
         }
+        // What they share with their application may be half done.
+        self.end_tasks();
     }
 
     /// The core's end: takes in the last frames, closes its transmit queues, hands over what it has.
     pub fn finish(mut self) -> CoreResult {
+        self.end_tasks();
+        let tasks = self.task_result();
         self.outbox.take_home();
         let frames = &mut self.outbox.ledger.frames;
         let mut errors: Vec<String> =
             self.intakes.iter_mut().filter_map(|intake| intake.queue.close(frames).err()).collect();
         errors.extend(self.outbox.close());
-        let mut tallies = Vec::new();
-        let mut stages = Vec::new();
-        for pipeline in self.pipelines {
-            for link in pipeline.chain.links {
-                stages.push((pipeline.name.clone(), link.name, link.cost));
-                if self.poisoned {
-                    continue;
-                }
-                match catch_unwind(AssertUnwindSafe(|| link.stage.into_tally())) {
-                    Ok(tally) => tallies.push((link.name, tally)),
-                    Err(_) => {
-                        errors.push(format!("core {}: {} panicked in its tally", self.id.index(), link.name))
-                    }
+        let (mut tallies, mut stages) = (Vec::new(), Vec::new());
+        let links = std::mem::take(&mut self.pipelines).into_iter().flat_map(|pipeline| {
+            pipeline.chain.links.into_iter().map(move |link| (pipeline.name.clone(), link))
+        });
+        for (pipeline, link) in links {
+            stages.push((pipeline, link.name, link.cost));
+            if self.poisoned {
+                continue;
+            }
+            // Entered: what an application shared with its tasks is taken back here.
+            let tally = || self.enter(|_, _| link.stage.into_tally());
+            match catch_unwind(AssertUnwindSafe(tally)) {
+                Ok(tally) => tallies.push((link.name, tally)),
+                Err(_) => {
+                    errors.push(format!("core {}: {} panicked in its tally", self.id.index(), link.name))
                 }
             }
         }
@@ -296,6 +325,7 @@ impl Worker {
             frames_total: ledger.frames.total(),
             books: ledger.books,
             errors,
+            tasks,
             panicked: self.poisoned,
             preemption: None,
         }

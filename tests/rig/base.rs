@@ -183,7 +183,11 @@ pub fn assert_accounts(report: &Report, what: &str) {
     assert_eq!(books.unaccounted, 0, "{books:?} {what}");
     assert_eq!(books.held, 0, "{books:?} {what}");
     assert_eq!(books.dropped["total"], reasons, "{books:?} {what}");
-    assert_eq!(books.received, books.forwarded + books.consumed + reasons, "{books:?} {what}");
+    assert_eq!(
+        books.received + books.originated,
+        books.forwarded + books.consumed + reasons,
+        "{books:?} {what}"
+    );
     let ports =
         |pick: fn(&mnvkd::reduce::report::PortReport) -> u64| report.ports.values().map(pick).sum::<u64>();
     assert_eq!(ports(|port| port.received), books.received, "{what}");

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 
@@ -13,7 +14,7 @@ use super::head::{Head, Typed};
 use super::inbox::Inbox;
 use super::queue::Queue;
 use super::waker::{self, GENERATIONS};
-use super::{ALIGN, HEAD_BYTES, NotSpawned, Refused, SlotClass, UNIT};
+use super::{ALIGN, HEAD_BYTES, NotSpawned, Polled, Refused, SlotClass, UNIT};
 use crate::pages::Mapping;
 use crate::prefetch;
 
@@ -86,6 +87,8 @@ pub(super) struct Inner {
     queue: Queue,
     /// The slot that is being polled.
     running: Cell<u32>,
+    /// Its tag, for other threads to see: see [`Polled`](super::Polled).
+    running_tag: Arc<AtomicU32>,
     inbox: Arc<Inbox>,
     instance: u32,
     thread: Cell<Option<ThreadId>>,
@@ -127,6 +130,7 @@ impl Inner {
             classes: classes.into_boxed_slice(),
             queue,
             running: Cell::new(NONE),
+            running_tag: Arc::default(),
             inbox: storage.inbox,
             instance: storage.instance,
             thread: Cell::new(None),
@@ -265,6 +269,10 @@ impl Inner {
                 self.fallen(&mut ended);
             }
         }
+        if limit > 0 {
+            let last = self.running_tag.load(Ordering::Relaxed);
+            self.running_tag.store(last & !Polled::RUNS | Polled::RAN, Ordering::Relaxed);
+        }
         limit
     }
 
@@ -289,6 +297,8 @@ impl Inner {
         let Some(table) = head.table.get() else { return };
         head.state.set(head.state.get() & !QUEUED | RUNNING);
         self.running.set(number);
+        // Relaxed: it orders nothing. An atomic store of this kind is a plain move.
+        self.running_tag.store(u32::from(head.tag.get()) | Polled::RUNS, Ordering::Relaxed);
         let waker = waker::waker(self.instance, head.generation.get(), number);
         // SAFETY: the slot's table is that of the future in it (`place`), which is there (FUTURE) and is not being polled.
         let polled = unsafe { (table.poll)(head, &mut Context::from_waker(&waker)) };
@@ -461,6 +471,10 @@ impl Inner {
     #[inline(always)]
     pub(super) fn ready(&self) -> usize {
         self.queue.len() as usize
+    }
+
+    pub(super) fn polled(&self) -> Polled {
+        Polled(Arc::clone(&self.running_tag))
     }
 
     pub(super) fn tasks(&self) -> usize {

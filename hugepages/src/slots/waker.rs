@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -21,6 +22,21 @@ const _: () = assert!(size_of::<usize>() == 8, "a waker's 64 bits travel as a po
 thread_local! {
     /// The instance this thread is in; null outside of [`Slots::enter`](super::Slots::enter).
     pub(super) static CURRENT: Cell<*const Inner> = const { Cell::new(ptr::null()) };
+}
+
+/// A handle of the slots this thread is in.
+#[inline]
+pub(super) fn current() -> Option<Rc<Inner>> {
+    let current = CURRENT.get();
+    if current.is_null() {
+        return None;
+    }
+    // SAFETY: it came of `Rc::as_ptr` in `Slots::enter`, whose `Slots` is borrowed further up this thread's stack and keeps a count:
+    // it is alive, and counting one more makes the handle made here a count's owner.
+    unsafe {
+        Rc::increment_strong_count(current);
+        Some(Rc::from_raw(current))
+    }
 }
 
 /// What other threads need to wake tasks of an instance, by its number.

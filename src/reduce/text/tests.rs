@@ -18,6 +18,7 @@ fn report() -> Report {
             reason: Some("no free 2M pages".into()),
         },
         books: BooksReport {
+            originated: 0,
             received: 1_234_567,
             forwarded: 1_234_000,
             consumed: 60,
@@ -46,6 +47,7 @@ fn report() -> Report {
         },
         digest: DigestReport { output: None, tally: "ab".into() },
         tallies: BTreeMap::from([("meter".into(), serde_json::json!({"flows": 1024, "bad": {"ipv4": 0}}))]),
+        tasks: None,
         stages: vec![StageReport {
             pipeline: "main".into(),
             stage: "meter".into(),

@@ -13,7 +13,7 @@ fn wheel(capacity: usize, now_ns: u64) -> InVec {
 
 fn fired(wheel: &mut InVec, now_ns: u64) -> Vec<(u64, u64)> {
     let mut all = Vec::new();
-    while !wheel.advance(now_ns, 100, |deadline, value| all.push((deadline, value))).complete {}
+    while !wheel.advance(now_ns, 100, |_, deadline, value| all.push((deadline, value))).complete {}
     all
 }
 
@@ -50,7 +50,7 @@ fn an_hour_without_anything_due_is_a_few_steps() {
     let mut wheel = wheel(1, 0);
     wheel.arm(3_600_000_000_000, 9).unwrap();
     let mut calls = 0;
-    while !wheel.advance(3_600_000_000_000, 1, |_, _| ()).complete {
+    while !wheel.advance(3_600_000_000_000, 1, |_, _, _| ()).complete {
         calls += 1;
     }
     assert!(calls <= LEVELS, "{calls}");
@@ -79,7 +79,7 @@ fn a_limit_is_kept_and_nothing_is_forgotten() {
     let mut all = Vec::new();
     loop {
         let before = all.len();
-        let advance = wheel.advance(2_000_000, 10, |_, value| all.push(value));
+        let advance = wheel.advance(2_000_000, 10, |_, _, value| all.push(value));
         assert_eq!(advance.fired, all.len() - before);
         assert!(advance.fired <= 10);
         // A timer that is armed half way through comes in time as well.
@@ -131,7 +131,7 @@ proptest! {
                 _ => {
                     now += span;
                     let mut due: Vec<(u64, u64)> = Vec::new();
-                    while !wheel.advance(now, limit, |deadline, value| due.push((deadline, value))).complete {}
+                    while !wheel.advance(now, limit, |_, deadline, value| due.push((deadline, value))).complete {}
                     due.sort_unstable();
                     let mut expected: Vec<(u64, u64)> =
                         model.iter().filter(|(_, (deadline, _))| *deadline <= now).map(|(value, (deadline, _))| (*deadline, *value)).collect();

@@ -84,6 +84,9 @@ impl Station {
             reasons: &mut reasons,
             arena: &mut arena,
             application: "echo",
+            kinds: &mut Vec::new(),
+            local: None,
+            shards: None,
         };
         let echo = Echo::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", shape)?, 0);

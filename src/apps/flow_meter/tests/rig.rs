@@ -74,6 +74,9 @@ impl Core {
             reasons: &mut Reasons::default(),
             arena: &mut arena,
             application: "flow-meter",
+            kinds: &mut Vec::new(),
+            local: None,
+            shards: None,
         };
         let meter = FlowMeter::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", SHAPE)?, 0);

@@ -1,0 +1,56 @@
+//! Green tasks, for people.
+
+use super::Table;
+use super::units::{seconds, thousands};
+use crate::reduce::report::{TaskKindReport, TasksReport};
+
+/// Kinds of tasks, then slots and timers.
+pub(super) fn lines(report: &TasksReport) -> String {
+    format!("{}{}", kinds(report), memory(report))
+}
+
+fn kinds(report: &TasksReport) -> String {
+    let mut table =
+        Table::new(&["<kind", "started", "refused", "panicked", "restarted", "stalls", "longest stall"]);
+    for (name, kind) in &report.kinds {
+        table.row([
+            name.clone(),
+            thousands(kind.spawned),
+            thousands(kind.refused),
+            thousands(kind.panicked),
+            thousands(kind.restarted),
+            thousands(kind.stalls),
+            longest(kind),
+        ]);
+    }
+    let mut lines = if table.is_empty() { String::new() } else { table.lines(2) };
+    if report.stalls_of_unknown > 0 {
+        let count = thousands(report.stalls_of_unknown);
+        lines.push_str(&format!("  and {count} stalls of one of several tasks: which was not known yet\n"));
+    }
+    lines
+}
+
+fn longest(kind: &TaskKindReport) -> String {
+    if kind.stalls == 0 { "-".to_owned() } else { seconds(kind.stall_longest_ns as f64 / 1e9) }
+}
+
+fn memory(report: &TasksReport) -> String {
+    let mut table = Table::new(&["<memory", "there are", "most used", "refused"]);
+    for slots in &report.slots {
+        table.row([
+            format!("slots of {} B", thousands(slots.room_bytes as u64)),
+            thousands(slots.slots),
+            thousands(slots.peak),
+            thousands(slots.refused),
+        ]);
+    }
+    let timers = &report.timers;
+    table.row([
+        "timers".to_owned(),
+        thousands(timers.capacity),
+        thousands(timers.peak),
+        thousands(timers.refused),
+    ]);
+    table.lines(2)
+}

@@ -1,0 +1,36 @@
+//! Green tasks: an application that must wait for the next packet of its flow, for an answer or for time to pass
+//! is written as plain sequential code in an `async fn`, and runs on its core between two bursts.
+//!
+//! ```text
+//! process(burst) ─▶ hand_over ─▶ Held ─▶ task ─▶ held.forward(port) ─▶ settled after the tasks ran, like any verdict
+//!                     spawn(kind, future) ──▶ slot in the arena, run queue
+//!                     sleep, timeout, interval ──▶ the core's timer wheel ──▶ wakes the task
+//! ```
+//!
+//! A task never leaves its core and needs not be `Send`. What it may use is the core's own: packets it [holds](Held), [state](State) it
+//! shares with its application, timers, flows. All of that is reached through the thread it runs on and not through handles that
+//! own memory; so a handle is a number, which may lie in an application while that is carried to its core.
+//!
+//! In the order things happen: what an application [needs](TaskNeeds), the core's own (`local`), its `kind`s of tasks,
+//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`), [`State`], mailboxes and flows.
+
+mod held;
+mod kind;
+mod local;
+mod needs;
+mod spawn;
+mod state;
+mod time;
+mod timers;
+
+pub use held::{Held, hand_over, originate};
+pub use hugepages::slots::{Ended, Join, NotSpawned, Refused, yield_now};
+pub use kind::{KindCount, Stalls, TaskKind};
+pub(crate) use local::{Entered, Local, with};
+pub use local::{core, now_ns};
+pub use needs::{TaskNeeds, room};
+pub use spawn::{Restart, spawn, supervise};
+pub use state::State;
+pub use time::{Elapsed, Interval, Sleep, Tick, deadline, interval, sleep, sleep_until, timeout};
+pub(crate) use timers::arena_bytes as timer_bytes;
+pub(crate) use timers::{Fired, Timers};
