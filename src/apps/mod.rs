@@ -1,5 +1,6 @@
 //! The applications that come with mnvkd, one a file.
 
+pub mod dns_cache;
 mod drop;
 pub mod echo;
 pub mod flow_meter;

@@ -112,12 +112,13 @@ impl Cache {
         self.live as usize
     }
 
-    /// The answer to a question, if there is one that is not too old.
+    /// The answer to a question that was asked at `asked_ns`, if there is one that is not too old; one that came since it was
+    /// asked never is.
     #[inline]
-    pub(super) fn find(&mut self, key: &Key, now_ns: u64) -> Option<Hit> {
+    pub(super) fn find(&mut self, key: &Key, now_ns: u64, asked_ns: u64) -> Option<Hit> {
         let number = self.look(key)?;
         let head = &mut self.heads[number as usize - 1];
-        if now_ns >= head.until_ns {
+        if now_ns >= head.until_ns && head.since_ns < asked_ns {
             self.counts.expired += 1;
             self.remove(number);
             return None;
@@ -146,7 +147,7 @@ impl Cache {
 
     /// Copies a hit's message to `to`, which is at least as long, all but the question; TTLs are counted down.
     #[inline]
-    pub(super) fn copy(&self, hit: &Hit, to: &mut [u8]) {
+    pub(super) fn copy(&self, hit: Hit, to: &mut [u8]) {
         let head = &self.heads[hit.head as usize - 1];
         let mut chain = self.blocks.read(head.first);
         let Some((message, _)) = to.split_at_mut_checked(hit.len) else { return };
@@ -162,21 +163,21 @@ impl Cache {
         }
     }
 
-    /// Remembers an answer in place of what was remembered of the question. One that is too large for the whole cache is
-    /// not.
-    pub(super) fn insert(&mut self, key: &Key, answer: &Answer<'_>, now_ns: u64) {
+    /// Remembers an answer in place of what was remembered of the question; `wanted` is whether anybody waits for it. One
+    /// that is too large for the whole cache is not.
+    pub(super) fn insert(&mut self, key: &Key, answer: &Answer<'_>, wanted: bool, now_ns: u64) {
         if let Some(number) = self.look(key) {
             self.remove(number);
         }
         let bytes = answer.message.len().next_multiple_of(2) + answer.ttls.len() * 2;
-        let wanted = Blocks::count(bytes);
-        if wanted > self.blocks.capacity() || self.heads.is_empty() {
+        let room = Blocks::count(bytes);
+        if room > self.blocks.capacity() || self.heads.is_empty() {
             return;
         }
-        while self.blocks.free() < wanted || self.live as usize == self.heads.len() {
+        while self.blocks.free() < room || self.live as usize == self.heads.len() {
             self.evict(now_ns);
         }
-        let mut writer = self.blocks.write(wanted);
+        let mut writer = self.blocks.write(room);
         let (head, rest) = answer.message.split_at(HEADER.min(answer.message.len()));
         let records = rest.get(key.question().len()..).unwrap_or_default();
         for part in [head, key.question(), records] {
@@ -199,7 +200,7 @@ impl Cache {
             variant: key.variant().0,
             extended: answer.extended,
             live: 1,
-            recent: 0,
+            recent: u8::from(wanted),
             _pad: [0; 6],
         };
         self.live += 1;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Capacity;
 use super::message::Lives;
+use super::neighbour::Heard;
 use super::pending::Limits;
 use crate::apps::station::{Mac, Others, Prefix};
 
@@ -57,6 +58,9 @@ pub struct DnsCacheConfig {
     pub shards: u16,
     /// What becomes of packets that are not for it.
     pub others: Others,
+    /// What its cores hear of their neighbours; no key.
+    #[serde(skip)]
+    pub(super) heard: Heard,
 }
 
 impl Default for DnsCacheConfig {
@@ -83,6 +87,7 @@ impl Default for DnsCacheConfig {
             waiting_each: 32,
             shards: 8,
             others: Others::Pass,
+            heard: Heard::default(),
         }
     }
 }

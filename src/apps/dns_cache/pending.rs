@@ -1,24 +1,37 @@
-//! Questions that are under way to an upstream server, and the queries that wait for each.
+//! Questions that are under way to an upstream server, and who waits for each: numbers and wakers, no packets (those are
+//! with their tasks).
 
 use super::message::Key;
-
-/// The number of a question under way, from 0.
-pub(super) type Ticket = u32;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
 
-/// What became of a query.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place<W> {
-    /// It is the first to ask this: somebody has to find out.
+/// A question under way. It is of no more use once the question is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    at: u32,
+    /// Which of the questions that were here.
+    round: u32,
+}
+
+/// A place in a question's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seat {
+    ticket: Ticket,
+    at: u32,
+}
+
+/// What a query finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is the first to ask this: somebody has to find out, and close it.
     First(Ticket),
-    /// It waits with others.
-    Joined,
+    /// Somebody is finding out.
+    Joined(Seat),
     /// As many questions are under way as there may be.
-    NoQuestion(W),
+    NoQuestion,
     /// As many queries wait for this answer as may.
-    NoWaiting(W),
+    NoSeat,
 }
 
 /// How much may be under way.
@@ -26,28 +39,30 @@ pub(super) enum Place<W> {
 pub(super) struct Limits {
     /// Different questions.
     pub(super) questions: u32,
-    /// Queries that wait, all questions together.
+    /// Queries that wait for what others asked.
     pub(super) waiting: u32,
     /// Queries that wait for one answer.
     pub(super) waiting_each: u32,
 }
 
-/// Questions under way; their memory is taken once, when it is made.
+/// Questions under way; `W` wakes who waits. Its memory is taken once, when it is made.
 #[derive(Debug)]
 pub(super) struct Pending<W> {
-    questions: Vec<Option<Question>>,
-    waiters: Vec<Waiter<W>>,
+    questions: Vec<Question>,
+    seats: Vec<Taken<W>>,
     /// By hash: the first question of a place.
     places: Vec<u32>,
-    /// Lists of what is unused.
+    /// What is unused.
     free_questions: Vec<u32>,
-    free_waiters: Vec<u32>,
+    free_seats: Vec<u32>,
     waiting_each: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Question {
-    key: Key,
+    /// `None`: nothing is asked.
+    key: Option<Key>,
+    round: u32,
     /// The next question of the same place.
     next: u32,
     /// Those who wait, in order.
@@ -57,8 +72,8 @@ struct Question {
 }
 
 #[derive(Debug)]
-struct Waiter<W> {
-    waits: Option<W>,
+struct Taken<W> {
+    waker: Option<W>,
     next: u32,
 }
 
@@ -68,11 +83,11 @@ impl<W> Pending<W> {
         let Limits { questions, waiting, waiting_each } = limits;
         let places = (questions.max(1) as usize).next_power_of_two();
         Pending {
-            questions: (0..questions).map(|_| None).collect(),
-            waiters: (0..waiting).map(|_| Waiter { waits: None, next: NONE }).collect(),
+            questions: (0..questions).map(|_| Question::default()).collect(),
+            seats: (0..waiting).map(|_| Taken { waker: None, next: NONE }).collect(),
             places: vec![NONE; places],
             free_questions: (0..questions).rev().collect(),
-            free_waiters: (0..waiting).rev().collect(),
+            free_seats: (0..waiting).rev().collect(),
             waiting_each,
         }
     }
@@ -86,32 +101,18 @@ impl<W> Pending<W> {
         key.hash() as usize & (self.places.len() - 1)
     }
 
-    /// Puts a query in line.
-    pub(super) fn join(&mut self, key: &Key, waiter: W) -> Place<W> {
-        if let Some(ticket) = self.look(key) {
-            return match self.add(ticket, waiter) {
-                Ok(()) => Place::Joined,
-                Err(waiter) => Place::NoWaiting(waiter),
-            };
-        }
-        if self.free_waiters.is_empty() {
-            return Place::NoWaiting(waiter);
-        }
-        let Some(ticket) = self.free_questions.pop() else { return Place::NoQuestion(waiter) };
-        let place = self.place(key);
-        let next = std::mem::replace(&mut self.places[place], ticket);
-        let question = Question { key: *key, next, first: NONE, last: NONE, waiting: 0 };
-        self.questions[ticket as usize] = Some(question);
-        match self.add(ticket, waiter) {
-            Ok(()) => Place::First(ticket),
-            Err(waiter) => Place::NoWaiting(waiter),
+    /// Gets in line for an answer.
+    pub(super) fn join(&mut self, key: &Key) -> Place {
+        match self.look(key) {
+            Some(at) => self.sit_down(at).map_or(Place::NoSeat, Place::Joined),
+            None => self.open(key).map_or(Place::NoQuestion, Place::First),
         }
     }
 
-    fn look(&self, key: &Key) -> Option<Ticket> {
+    fn look(&self, key: &Key) -> Option<u32> {
         let mut at = self.places[self.place(key)];
-        while let Some(question) = self.question(at) {
-            if question.key == *key {
+        while let Some(question) = self.questions.get(at as usize) {
+            if question.key.as_ref() == Some(key) {
                 return Some(at);
             }
             at = question.next;
@@ -119,70 +120,85 @@ impl<W> Pending<W> {
         None
     }
 
-    fn question(&self, ticket: Ticket) -> Option<&Question> {
-        self.questions.get(ticket as usize)?.as_ref()
+    fn open(&mut self, key: &Key) -> Option<Ticket> {
+        let at = self.free_questions.pop()?;
+        let place = self.place(key);
+        let next = std::mem::replace(&mut self.places[place], at);
+        let question = &mut self.questions[at as usize];
+        let round = question.round;
+        *question = Question { key: Some(*key), round, next, first: NONE, last: NONE, waiting: 0 };
+        Some(Ticket { at, round })
     }
 
-    fn add(&mut self, ticket: Ticket, waiter: W) -> Result<(), W> {
-        let Some(question) = self.questions.get_mut(ticket as usize).and_then(Option::as_mut) else {
-            return Err(waiter);
-        };
-        if question.waiting >= self.waiting_each.max(1) {
-            return Err(waiter);
+    fn sit_down(&mut self, at: u32) -> Option<Seat> {
+        let question = &mut self.questions[at as usize];
+        if question.waiting >= self.waiting_each {
+            return None;
         }
-        let Some(at) = self.free_waiters.pop() else { return Err(waiter) };
-        self.waiters[at as usize] = Waiter { waits: Some(waiter), next: NONE };
+        let seat = self.free_seats.pop()?;
+        self.seats[seat as usize].next = NONE;
         match question.last {
-            NONE => question.first = at,
-            last => self.waiters[last as usize].next = at,
+            NONE => question.first = seat,
+            last => self.seats[last as usize].next = seat,
         }
-        question.last = at;
+        question.last = seat;
         question.waiting += 1;
-        Ok(())
+        Some(Seat { ticket: Ticket { at, round: question.round }, at: seat })
     }
 
-    /// The key of a question under way.
+    /// The key of a question that is under way.
     pub(super) fn key(&self, ticket: Ticket) -> Option<&Key> {
-        self.question(ticket).map(|question| &question.key)
+        let question = self.questions.get(ticket.at as usize)?;
+        question.key.as_ref().filter(|_| question.round == ticket.round)
     }
 
-    /// The query that asked it first.
-    pub(super) fn first(&self, ticket: Ticket) -> Option<&W> {
-        self.waiters.get(self.question(ticket)?.first as usize)?.waits.as_ref()
+    /// Did anybody join?
+    pub(super) fn has_waiting(&self, ticket: Ticket) -> bool {
+        self.key(ticket).is_some() && self.questions[ticket.at as usize].first != NONE
     }
 
-    /// Takes the next query that waits for it, in order; after the last one the question is no longer under way.
-    pub(super) fn next(&mut self, ticket: Ticket) -> Option<W> {
-        let question = self.questions.get_mut(ticket as usize)?.as_mut()?;
-        let at = question.first;
-        match self.waiters.get_mut(at as usize) {
-            Some(waiter) => {
-                question.first = waiter.next;
-                question.waiting -= 1;
-                self.free_waiters.push(at);
-                waiter.waits.take()
-            }
-            None => {
-                self.close(ticket);
-                None
+    /// Waits for the question to be closed: `false` where it is.
+    pub(super) fn wait(&mut self, seat: Seat, waker: impl FnOnce() -> W) -> bool {
+        if self.key(seat.ticket).is_none() {
+            return false;
+        }
+        self.seats[seat.at as usize].waker.get_or_insert_with(waker);
+        true
+    }
+
+    /// Takes one who waits out of the line; the question is closed, and nobody left, when there is none.
+    pub(super) fn close(&mut self, ticket: Ticket) -> Option<W> {
+        self.key(ticket)?;
+        let question = &mut self.questions[ticket.at as usize];
+        while let Some(taken) = self.seats.get_mut(question.first as usize) {
+            self.free_seats.push(question.first);
+            question.first = taken.next;
+            // Who has not begun to wait finds it closed.
+            if let Some(waker) = taken.waker.take() {
+                return Some(waker);
             }
         }
+        self.forget(ticket.at);
+        None
     }
 
-    fn close(&mut self, ticket: Ticket) {
-        let Some(question) = self.questions.get_mut(ticket as usize).and_then(Option::take) else { return };
-        let place = self.place(&question.key);
-        let mut at = self.places[place];
-        if at == ticket {
-            self.places[place] = question.next;
+    fn forget(&mut self, at: u32) {
+        let question = &mut self.questions[at as usize];
+        let (next, key) = (question.next, question.key.take());
+        question.round = question.round.wrapping_add(1);
+        let Some(key) = key else { return };
+        let place = self.place(&key);
+        let mut before = self.places[place];
+        if before == at {
+            self.places[place] = next;
         }
-        while let Some(before) = self.questions.get_mut(at as usize).and_then(Option::as_mut) {
-            if before.next == ticket {
-                before.next = question.next;
+        while let Some(other) = self.questions.get_mut(before as usize) {
+            if other.next == at {
+                other.next = next;
                 break;
             }
-            at = before.next;
+            before = other.next;
         }
-        self.free_questions.push(ticket);
+        self.free_questions.push(at);
     }
 }

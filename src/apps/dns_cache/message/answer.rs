@@ -1,22 +1,34 @@
 //! What a client is sent.
 
 use super::query::{Query, Refusal};
-use super::wire::{AD, HEADER, OPT, QR, RA, RCODE, TC, get, number, put};
+use super::wire::{AD, HEADER, OPT, QR, RA, RCODE, TC, get, number, put, rcode};
 
 /// Makes `message` the answer to `query`: in it lies a response or a copy of the cache, `body` bytes long without an OPT
 /// record, with the client's own question and room for an OPT record behind it where the client sent one.
 ///
 /// Response code, "truncated" and "authentic" are taken from the header that is there; `extended` is the upper part of the
-/// response code, `payload` what we take ourselves.
+/// response code, `payload` what we take ourselves. Returns the response code, all of it; one that only EDNS can say is
+/// "server failure" to others.
 #[inline]
-pub(in super::super) fn finish(message: &mut [u8], query: &Query, body: usize, extended: u8, payload: u16) {
-    let stored = get(message, 2);
+pub(in super::super) fn finish(
+    message: &mut [u8],
+    query: &Query,
+    body: usize,
+    extended: u8,
+    payload: u16,
+) -> u16 {
+    let mut stored = get(message, 2);
+    if query.edns.is_none() && extended > 0 {
+        stored = stored & !RCODE | rcode::SERVFAIL;
+    }
     let authentic = if query.understands_authentic() { stored & AD } else { 0 };
     put(message, 0, query.id);
     put(message, 2, QR | RA | query.repeated() | stored & (TC | RCODE) | authentic);
     if query.edns.is_some() {
         append_opt(message, body, extended, query.dnssec_ok(), payload);
+        return u16::from(extended) << 4 | stored & RCODE;
     }
+    stored & RCODE
 }
 
 /// Bytes of an answer without data: the question is repeated where it could be read.
