@@ -1,7 +1,7 @@
 //! Is the flow hash a good one, and the same one everywhere?
 
 use mnvkd::packet::layers::{Layers, LinkClass, Network};
-use mnvkd::steer::hash::flow_hash;
+use mnvkd::steer::hash::{conversation_hash, flow_hash};
 use mnvkd::steer::key::PartitionKey;
 use mnvkd::steer::parse::parse;
 
@@ -136,4 +136,24 @@ fn what_is_not_ip_goes_by_its_stations() {
     assert_eq!(hash_of(LinkClass::Ethernet, &arp(1, 2)[..11], pair), 0);
     let other = Layers::new(Network::Other, 0);
     assert_eq!(flow_hash(LinkClass::RawIp, &[0; 40], other, pair, SEED), 0);
+}
+
+#[test]
+fn a_conversation_hashes_as_its_packets_will() {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+    let four = |last: u32| IpAddr::V4(Ipv4Addr::from_bits(10 << 24 | last));
+    let six = |last: u32| IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | u128::from(last)));
+    for n in 0..500 {
+        let (from, to) = (n as u16 * 131, 53 + n as u16);
+        for key in PartitionKey::ALL {
+            let of = |a: IpAddr, b: IpAddr| {
+                conversation_hash(SocketAddr::new(a, from), SocketAddr::new(b, to), 6, key, SEED)
+            };
+            assert_eq!(of(four(n), four(9)), Some(hash(&ipv4(n, 9, from, to), key)), "{n} {key}");
+            assert_eq!(of(six(n), six(9)), Some(hash(&ipv6(n, 9, from, to), key)), "{n} {key}");
+        }
+    }
+    let (a, b) = (SocketAddr::new(four(1), 1), SocketAddr::new(six(1), 1));
+    assert_eq!(conversation_hash(a, b, 6, PartitionKey::FiveTuple, SEED), None);
+    assert_eq!(conversation_hash(a, a, 1, PartitionKey::FiveTuple, SEED), None);
 }

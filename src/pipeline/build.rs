@@ -3,7 +3,8 @@
 use hugepages::{Arena, Carved};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
-use crate::task::{Local, State, TaskKind};
+use crate::steer::steering::Steering;
+use crate::task::{FlowLimits, FlowReasons, FlowSet, Flows, Homes, Local, State, TaskKind};
 
 /// Where `forward` sends what comes in by each port of a pipeline.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,10 @@ pub struct Build<'a> {
     pub(crate) local: Option<&'a mut Local>,
     /// Shards of the pipeline, where an application has some.
     pub(crate) shards: Option<u16>,
+    /// Which core packets of the pipeline come to.
+    pub(crate) steering: &'a Steering,
+    /// Flows that may have a mailbox, of all applications.
+    pub(crate) mailboxes: usize,
 }
 
 impl Build<'_> {
@@ -118,6 +123,30 @@ impl Build<'_> {
     /// No application of the dataplane declared [tasks](super::Application::tasks).
     pub fn state<T: Send + 'static>(&mut self, value: T) -> anyhow::Result<State<T>> {
         Ok(State::new(self.local()?.add_state(Box::new(value))))
+    }
+
+    /// A set of flows that may have a task each; reports call it `name`. Its packets are dropped for reasons of their own:
+    /// `mailbox-full`, `flows-full`, `flow-over`.
+    ///
+    /// # Errors
+    /// No application of the dataplane declared [tasks](super::Application::tasks) with
+    /// [mailboxes](crate::task::TaskNeeds::mailboxes); no numbers are left for the reasons.
+    pub fn flows(&mut self, name: &str, limits: FlowLimits) -> anyhow::Result<Flows> {
+        let capacity = self.mailboxes;
+        let application = self.application;
+        anyhow::ensure!(
+            capacity > 0,
+            "application {application:?} has flows {name:?} and declared no mailboxes (Application::tasks, TaskNeeds::mailboxes)"
+        );
+        let reasons = FlowReasons {
+            mailbox_full: self.reason("mailbox-full")?,
+            flows_full: self.reason("flows-full")?,
+            flow_over: self.reason("flow-over")?,
+        };
+        let homes = Homes::new(self.steering.clone(), self.core, self.cores, self.shards.is_some());
+        // Twice the mailboxes: flows that rest are remembered too.
+        let set = FlowSet::new(name.to_owned(), 2 * capacity, limits, homes, reasons, self.seed);
+        Ok(Flows::new(self.local()?.add_flows(set)))
     }
 
     fn local(&mut self) -> anyhow::Result<&mut Local> {

@@ -164,6 +164,10 @@ pub struct StageReport {
 pub struct TasksReport {
     /// By kind.
     pub kinds: BTreeMap<String, TaskKindReport>,
+    /// Flows that had a task, by the name of their set.
+    pub flows: BTreeMap<String, FlowsReport>,
+    /// Mailboxes for flows.
+    pub mailboxes: MailboxesReport,
     /// Slots for futures, by size.
     pub slots: Vec<SlotsReport>,
     /// Timers.
@@ -187,6 +191,34 @@ pub struct TaskKindReport {
     pub stalls: u64,
     /// The longest of them, nanoseconds.
     pub stall_longest_ns: u64,
+}
+
+/// Flows of one set, over all cores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FlowsReport {
+    /// Flows that began with a packet.
+    pub accepted: u64,
+    /// Flows that tasks opened.
+    pub opened: u64,
+    /// The most there were at a time, added up over the cores.
+    pub peak: u64,
+    /// Flows for which there was no mailbox, or no slot for their task.
+    pub refused: u64,
+    /// Packets that found their mailbox full.
+    pub overflowed: u64,
+    /// Packets of flows that were over.
+    pub late: u64,
+    /// Flows that a task wanted to open and no port was left for, or no mailbox.
+    pub no_port: u64,
+}
+
+/// Mailboxes, over all cores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MailboxesReport {
+    /// How many there are.
+    pub capacity: u64,
+    /// The most that were open at a time, added up over the cores.
+    pub peak: u64,
 }
 
 /// Slots of one size, over all cores.

@@ -46,7 +46,9 @@ pub fn simulate(workers: &mut [Worker], mut interrupted: impl FnMut() -> bool) -
         && !workers.iter().any(Worker::has_panicked)
         && let Some((gate, now_ns)) = next_step(workers, &mut over_ns)
     {
-        idle_steps = if step(workers, gate, now_ns) { 0 } else { idle_steps + 1 };
+        // Time that passes is something too.
+        let moved = step(workers, gate, now_ns) || gate == Gate::SHUT;
+        idle_steps = if moved { 0 } else { idle_steps + 1 };
         if idle_steps == PATIENCE {
             outcome = Outcome::Stuck;
             break;
@@ -129,6 +131,7 @@ fn turn(worker: &mut Worker) -> Activity {
 fn drain(workers: &mut [Worker]) {
     for worker in workers.iter_mut() {
         worker.open_gate(Gate::SHUT, 0);
+        worker.end_flows();
     }
     let waits = |workers: &[Worker]| workers.iter().any(|worker| worker.is_waiting() || worker.held() > 0);
     let mut patience = PATIENCE;

@@ -6,6 +6,8 @@
 //! same seed gives the same hash on every machine; only the seed protects from packets made to
 //! collide.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::key::PartitionKey;
 use crate::packet::layers::{Layers, LinkClass, Network, Transport};
 
@@ -65,6 +67,43 @@ pub fn flow_hash(link: LinkClass, bytes: &[u8], layers: Layers, key: PartitionKe
     }
 }
 
+/// What [`flow_hash`] says of the unfragmented packets that `remote` sends to `local` under this protocol number (6, 17 or 132),
+/// before there is one. `None` where one is IPv4 and the other IPv6, or the protocol has no ports.
+pub fn conversation_hash(
+    remote: SocketAddr,
+    local: SocketAddr,
+    protocol: u8,
+    key: PartitionKey,
+    seed: u64,
+) -> Option<u32> {
+    let transport = match protocol {
+        6 => Transport::Tcp,
+        17 => Transport::Udp,
+        132 => Transport::Sctp,
+        _ => return None,
+    };
+    if remote.is_ipv4() != local.is_ipv4() {
+        return None;
+    }
+    if key == PartitionKey::Everything {
+        return Some(0);
+    }
+    let ports = matches!(key, PartitionKey::FiveTuple | PartitionKey::None);
+    let end = |end: SocketAddr| {
+        let port = if ports { u64::from(u16::from_le_bytes(end.port().to_be_bytes())) } else { 0 };
+        match end.ip() {
+            IpAddr::V4(address) => u64::from(u32::from_le_bytes(address.octets())) << 16 | port,
+            IpAddr::V6(address) => {
+                // As two words read in little-endian order: the first eight bytes are the low half of this number.
+                let both = u128::from_le_bytes(address.octets());
+                address_end(both as u64, (both >> 64) as u64, seed).wrapping_add(port)
+            }
+        }
+    };
+    let kind = if ports { transport as u64 } else { 0 };
+    Some(finish(Ends { source: end(remote), destination: end(local), kind }, key, seed))
+}
+
 /// Combines the ends as the key asks.
 #[inline]
 fn finish(ends: Ends, key: PartitionKey, seed: u64) -> u32 {
@@ -121,11 +160,16 @@ fn ipv4(bytes: &[u8], layers: Layers, wanted: bool) -> Option<Ends> {
 
 /// An IPv6 address does not fit an end; it is mixed down to one with the seed.
 #[inline]
+const fn address_end(high: u64, low: u64, seed: u64) -> End {
+    fold(high ^ ADDRESS ^ seed, low ^ ENDPOINT_HIGH ^ seed.rotate_left(17))
+}
+
+#[inline]
 fn ipv6(bytes: &[u8], layers: Layers, wanted: bool, seed: u64) -> Option<Ends> {
     let header = bytes.get(layers.network_offset()..)?.first_chunk::<40>()?;
     let (words, _) = header.as_chunks::<8>();
     let word = |index: usize| u64::from_le_bytes(words[index]);
-    let mix = |high: u64, low: u64| fold(high ^ ADDRESS ^ seed, low ^ ENDPOINT_HIGH ^ seed.rotate_left(17));
+    let mix = |high: u64, low: u64| address_end(high, low, seed);
     let (from, to, kind) = ports(bytes, layers, wanted);
     Some(Ends {
         source: mix(word(1), word(2)).wrapping_add(from),

@@ -74,6 +74,12 @@ pub fn originate(port: PortId) -> Option<Held> {
 }
 
 impl Held {
+    /// A packet that is counted as held already.
+    #[inline]
+    pub(super) fn taken_over(packet: Packet) -> Held {
+        Held { packet: Some(packet), on_its_core: PhantomData }
+    }
+
     /// Sends it out by a port, once the tasks of this turn have run. Its time is that of the sending.
     #[inline]
     pub fn forward(self, port: PortId) {
@@ -100,7 +106,7 @@ impl Held {
 
     /// The packet itself again, for its burst: what `hold` did, undone.
     #[inline]
-    fn release(mut self) -> Packet {
+    pub(super) fn release(mut self) -> Packet {
         let packet = self.packet.take().expect("a packet is given back once");
         with(|local| local.held -= 1);
         packet

@@ -3,11 +3,14 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::task::Waker;
 
 use hugepages::Frame;
 
+use super::flows::{FlowCount, FlowSet};
 use super::kind::{KindCount, TaskKind};
-use super::timers::{Fired, Timers};
+use super::mailbox::{Idle, Mailboxes};
+use super::timers::{Fired, IdleMailboxes, Timers};
 use crate::packet::{CoreId, Packet, Verdict};
 
 thread_local! {
@@ -34,28 +37,41 @@ pub(crate) struct Local {
     pub(super) counts: Vec<KindCount>,
     /// By number; `None` while it is in use, and once it was taken.
     pub(super) states: Vec<Option<Box<dyn Any + Send>>>,
+    pub(super) mailboxes: Mailboxes,
+    /// By number.
+    pub(super) flows: Vec<FlowSet>,
+    /// The run ends: flows bring nothing more.
+    pub(super) ending: bool,
+}
+
+/// Room a core's own has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Packets the core may have at a time.
+    pub(crate) packets: usize,
+    /// Packets tasks may make in a turn.
+    pub(crate) originates: usize,
+    /// Flows that may have a mailbox.
+    pub(crate) mailboxes: usize,
 }
 
 impl Local {
-    /// For a core that may have `packets` packets at a time and originates `originates` a turn.
-    pub(crate) fn new(
-        core: CoreId,
-        virtual_time: bool,
-        timers: Timers,
-        packets: usize,
-        originates: usize,
-    ) -> Local {
+    /// A core's own, with room for so much.
+    pub(crate) fn new(core: CoreId, virtual_time: bool, timers: Timers, room: Room) -> Local {
         Local {
             core,
             now_ns: 0,
             virtual_time,
             timers,
-            returned: VecDeque::with_capacity(packets),
+            returned: VecDeque::with_capacity(room.packets),
             held: 0,
             originated: 0,
-            stash: Vec::with_capacity(originates),
+            stash: Vec::with_capacity(room.originates),
             counts: Vec::new(),
             states: Vec::new(),
+            mailboxes: Mailboxes::new(room.mailboxes, room.packets),
+            flows: Vec::new(),
+            ending: false,
         }
     }
 
@@ -73,6 +89,22 @@ impl Local {
 
     pub(crate) fn set_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
+    }
+
+    /// Keeps a set of flows; its number.
+    pub(crate) fn add_flows(&mut self, flows: FlowSet) -> u32 {
+        self.flows.push(flows);
+        self.flows.len() as u32 - 1
+    }
+
+    /// By number: what became of the flows of each set, and its name.
+    pub(crate) fn flow_counts(&self) -> Vec<(String, FlowCount)> {
+        self.flows.iter().map(|flows| (flows.name.clone(), flows.count)).collect()
+    }
+
+    /// Mailboxes: how many there are, the most that were open.
+    pub(crate) fn mailboxes(&self) -> (usize, usize) {
+        (self.mailboxes.capacity(), self.mailboxes.peak())
     }
 
     /// Packets that tasks have, or have done with and that wait for their fate.
@@ -95,7 +127,28 @@ impl Local {
 
     /// Wakers of what is due; is that all?
     pub(crate) fn fire(&mut self, fired: &mut Fired) -> bool {
-        self.timers.fire(self.now_ns, fired)
+        let mut idle = IdleMailboxes::new();
+        let room = fired.remaining_capacity();
+        let complete = self.timers.fire(self.now_ns, fired, &mut idle);
+        debug_assert!(fired.len() + idle.len() <= room);
+        for mailbox in idle {
+            match self.mailboxes.idle(mailbox, self.now_ns) {
+                Some(Idle::Until(until_ns)) => {
+                    // The timer that fired is free again: there is one.
+                    let timer = self.timers.arm_for_mailbox(until_ns, mailbox);
+                    self.mailboxes.set_timer(mailbox, timer);
+                }
+                Some(Idle::Over(waker)) => fired.extend(waker),
+                None => {}
+            }
+        }
+        complete
+    }
+
+    /// Nothing more comes in: flows are over once what waits in their mailboxes was taken. Who waits is to be woken.
+    pub(crate) fn end_flows(&mut self) -> Vec<Waker> {
+        self.ending = true;
+        self.mailboxes.end_all().collect()
     }
 
     /// When the first timer is due.

@@ -12,23 +12,33 @@
 //! own memory; so a handle is a number, which may lie in an application while that is carried to its core.
 //!
 //! In the order things happen: what an application [needs](TaskNeeds), the core's own (`local`), its `kind`s of tasks,
-//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`), [`State`], mailboxes and flows.
+//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`]; and for tasks that have a flow: `flows`
+//! whose packets go to a `mailbox` each, the [`Flow`] as its task has it, source `ports` for those it opens itself.
 
+mod flow;
+mod flows;
 mod held;
 mod kind;
 mod local;
+mod mailbox;
 mod needs;
+mod ports;
 mod spawn;
 mod state;
 mod time;
 mod timers;
 
+pub use flow::Flow;
+pub use flows::{FlowCount, FlowLimits, Flows, NoFlow};
+pub(crate) use flows::{FlowReasons, FlowSet};
 pub use held::{Held, hand_over, originate};
 pub use hugepages::slots::{Ended, Join, NotSpawned, Refused, yield_now};
 pub use kind::{KindCount, Stalls, TaskKind};
-pub(crate) use local::{Entered, Local, with};
+pub(crate) use local::{Entered, Local, Room, with};
 pub use local::{core, now_ns};
 pub use needs::{TaskNeeds, room};
+pub(crate) use ports::Homes;
+pub use ports::OpenError;
 pub use spawn::{Restart, spawn, supervise};
 pub use state::State;
 pub use time::{Elapsed, Interval, Sleep, Tick, deadline, interval, sleep, sleep_until, timeout};

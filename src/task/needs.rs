@@ -45,11 +45,11 @@ impl TaskNeeds {
         self
     }
 
-    /// `count` flows more that may have a task at a time.
+    /// `count` flows more that may have a task at a time, each with a timer for when it is idle.
     #[must_use]
     pub fn mailboxes(mut self, count: u32) -> TaskNeeds {
         self.mailboxes = self.mailboxes.saturating_add(count);
-        self
+        self.timers(count)
     }
 
     /// `count` packets more that may be originated in a turn.
@@ -94,7 +94,7 @@ mod tests {
         all.add(TaskNeeds::default());
         let class = |room, count| SlotClass { room, count };
         assert_eq!(all.slots, [class(110, 15), class(1000, 1)]);
-        assert_eq!((all.timers, all.mailboxes, all.originates), (18, 3, 4));
+        assert_eq!((all.timers, all.mailboxes, all.originates), (21, 3, 4));
         assert!(TaskNeeds::default().is_none() && !all.is_none());
     }
 

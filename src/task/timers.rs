@@ -13,16 +13,23 @@ pub(crate) const FIRED_AT_ONCE: usize = 64;
 /// Wakers of timers that have fired.
 pub(crate) type Fired = ArrayVec<Waker, FIRED_AT_ONCE>;
 
-/// Deadlines, each with a waker.
+/// Mailboxes whose timers have fired.
+pub(super) type IdleMailboxes = ArrayVec<u32, FIRED_AT_ONCE>;
+
+/// What a timer is for: the number of a mailbox that may be idle, or [`WAKES`].
+type Purpose = u32;
+const WAKES: Purpose = Purpose::MAX;
+
+/// Deadlines, each with a waker or a mailbox.
 pub(crate) struct Timers {
-    wheel: TimerWheel<()>,
+    wheel: TimerWheel<Purpose>,
     /// By the timer's index.
     wakers: Box<[Option<Waker>]>,
 }
 
 /// Bytes that `count` timers take of an arena.
 pub(crate) fn arena_bytes(count: usize) -> usize {
-    timer_wheel::bytes_for::<()>(count)
+    timer_wheel::bytes_for::<Purpose>(count)
 }
 
 impl Timers {
@@ -38,9 +45,15 @@ impl Timers {
 
     #[inline]
     pub(super) fn arm(&mut self, deadline_ns: u64, waker: Waker) -> Option<TimerId> {
-        let id = self.wheel.arm(deadline_ns, ())?;
+        let id = self.wheel.arm(deadline_ns, WAKES)?;
         self.wakers[id.index()] = Some(waker);
         Some(id)
+    }
+
+    /// Arms a timer for a mailbox.
+    #[inline]
+    pub(super) fn arm_for_mailbox(&mut self, deadline_ns: u64, mailbox: u32) -> Option<TimerId> {
+        self.wheel.arm(deadline_ns, mailbox)
     }
 
     /// Is it still to fire?
@@ -66,11 +79,13 @@ impl Timers {
         self.wakers[id.index()].take()
     }
 
-    /// What is due at `now_ns`, as far as there is room; is that all?
-    pub(super) fn fire(&mut self, now_ns: u64, fired: &mut Fired) -> bool {
+    /// What is due at `now_ns`, as far as there is room: wakers, and numbers of mailboxes. Is that all?
+    pub(super) fn fire(&mut self, now_ns: u64, fired: &mut Fired, idle: &mut IdleMailboxes) -> bool {
         let wakers = &mut self.wakers;
-        let advance = self.wheel.advance(now_ns, fired.remaining_capacity(), |id, _, ()| {
-            fired.extend(wakers[id.index()].take());
+        let room = fired.remaining_capacity().min(idle.remaining_capacity());
+        let advance = self.wheel.advance(now_ns, room, |id, _, purpose| match purpose {
+            WAKES => fired.extend(wakers[id.index()].take()),
+            mailbox => idle.push(mailbox),
         });
         advance.complete
     }

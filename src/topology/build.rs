@@ -95,6 +95,7 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
             intakes: intakes_of(std::mem::take(&mut receives[number]), wiring),
             pipelines,
             pipeline_of: pipeline_of(wiring),
+            tasks_rest: needs.is_none(),
             tasks: tasks[number].take().map(|seed| seed.finish(&needs)),
             outbox: outbox(frames, lanes, egress, drop_record, kind.digest, wiring.ports.len()),
             meter: Meter::new(kind.measure_every),
@@ -136,6 +137,7 @@ fn build_pipelines(
 ) -> anyhow::Result<Vec<Vec<Running>>> {
     let cores = arenas.len();
     let addresses: Vec<_> = wiring.ports.iter().map(|seat| seat.port.mac_address()).collect();
+    let mailboxes = wiring.tasks().mailboxes as usize;
     let mut all = Vec::with_capacity(cores);
     for (number, arena) in arenas.iter_mut().enumerate() {
         let mut running = Vec::with_capacity(wiring.pipelines.len());
@@ -154,6 +156,8 @@ fn build_pipelines(
                     kinds,
                     local: tasks[number].as_mut().map(TaskSeed::local),
                     shards: pipeline.shards(),
+                    steering: &pipeline.steering,
+                    mailboxes,
                 };
                 let stage = configured.build(&mut build).map_err(|error| {
                     error.context(format!("application {:?} of pipeline {:?}", entry.name, pipeline.name))

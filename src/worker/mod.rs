@@ -60,6 +60,8 @@ pub struct Worker {
     pub(crate) outbox: Outbox,
     /// Where applications have some; `None` also while the core turns.
     pub(crate) tasks: Option<Box<Tasks>>,
+    /// Tasks know that nothing more comes, and none is ready to run; also where there are none.
+    pub(crate) tasks_rest: bool,
     pub(crate) meter: Meter,
     pub(crate) gate: Gate,
     pub(crate) phase: Phase,

@@ -1,15 +1,16 @@
 //! The tasks of a core: when they run, and what becomes of packets they had.
 
 use std::collections::VecDeque;
+use std::task::Waker;
 
 use hugepages::slots::{Ended, Occupancy, Polled, Slots};
 
 use super::outbox::Outbox;
-use super::{Activity, Worker};
+use super::{Activity, Phase, Worker};
 use crate::packet::{BurstSize, Packet, Reason, Verdict};
 use crate::pipeline::Context;
 use crate::reduce::Regime;
-use crate::task::{self, Entered, Fired, KindCount, Local, Stalls};
+use crate::task::{self, Entered, Fired, FlowCount, KindCount, Local, Stalls};
 
 /// Tasks that are polled between two looks at the clock.
 const CHUNK: usize = 16;
@@ -39,6 +40,8 @@ struct Watch {
     timed: u32,
     /// Stalls of one of several tasks.
     unknown: Stalls,
+    /// Do tasks know that nothing more comes in?
+    flows_over: bool,
     /// Did applications hear that their core turns?
     started: bool,
     /// Frames to keep at hand for packets that tasks make.
@@ -54,6 +57,10 @@ pub struct TaskResult {
     pub kinds: Vec<KindCount>,
     /// By class of slots.
     pub slots: Vec<Occupancy>,
+    /// By set of flows: its name, what became of them.
+    pub flows: Vec<(String, FlowCount)>,
+    /// Mailboxes: how many there are, the most that were open.
+    pub mailboxes: (usize, usize),
     /// Timers: how many there are, the most that were armed, how often there was none.
     pub timers: (usize, usize, u64),
     /// Stalls of one of several tasks.
@@ -63,8 +70,15 @@ pub struct TaskResult {
 impl Tasks {
     pub(crate) fn new(slots: Slots, local: Box<Local>, originates: usize) -> Tasks {
         let polled = slots.polled();
-        let watch =
-            Watch { polled, started: false, timed: 0, unknown: Stalls::default(), originates, booked: 0 };
+        let watch = Watch {
+            polled,
+            started: false,
+            flows_over: false,
+            timed: 0,
+            unknown: Stalls::default(),
+            originates,
+            booked: 0,
+        };
         Tasks { slots, local: Some(local), watch }
     }
 
@@ -178,6 +192,14 @@ impl Worker {
         settled.unwrap_or(0)
     }
 
+    /// Tells tasks that nothing more comes in.
+    pub(crate) fn end_flows(&mut self) {
+        self.enter(|_, _| {
+            let woken = task::with(Local::end_flows).unwrap_or_default();
+            woken.into_iter().for_each(Waker::wake);
+        });
+    }
+
     /// Ends every task; what they had is dropped as `task-ended`, frames at hand go home.
     pub(super) fn end_tasks(&mut self) {
         self.enter(|worker, tasks| {
@@ -194,11 +216,6 @@ impl Worker {
                 ledger.books.held = local.held();
             });
         });
-    }
-
-    /// Is a task ready to run?
-    pub(super) fn has_ready_tasks(&self) -> bool {
-        self.tasks.as_ref().is_some_and(|tasks| tasks.slots.has_work())
     }
 
     /// When the first timer of a task is due, nanoseconds of the run's clock.
@@ -219,7 +236,27 @@ impl Worker {
 
     /// A turn of a core that has tasks.
     pub(super) fn turn_with_tasks(&mut self) -> Activity {
-        self.enter(|worker, tasks| worker.pass(tasks))
+        if self.phase != Phase::Run {
+            self.wind_down_tasks();
+        }
+        let activity = self.enter(|worker, tasks| worker.pass(tasks));
+        if self.phase != Phase::Run {
+            self.tasks_rest =
+                self.tasks.as_ref().is_none_or(|tasks| tasks.watch.flows_over && !tasks.slots.has_work());
+        }
+        activity
+    }
+
+    /// The run ends: flows do, and when patience does, tasks.
+    #[cold]
+    fn wind_down_tasks(&mut self) {
+        let Some(tasks) = &mut self.tasks else { return };
+        if !std::mem::replace(&mut tasks.watch.flows_over, true) {
+            self.end_flows();
+        }
+        if self.phase == Phase::Abandon {
+            self.end_tasks();
+        }
     }
 
     pub(super) fn task_result(&mut self) -> Option<TaskResult> {
@@ -229,6 +266,8 @@ impl Worker {
         Some(TaskResult {
             kinds: local.counts().to_vec(),
             slots: tasks.slots.occupancy(),
+            flows: local.flow_counts(),
+            mailboxes: local.mailboxes(),
             timers: (timers.capacity(), timers.peak(), timers.full_count()),
             unknown: tasks.watch.unknown,
         })
@@ -268,7 +307,7 @@ fn fire() -> bool {
         let complete = task::with(|local| local.fire(&mut fired)).unwrap_or(true);
         busy |= !fired.is_empty() || !complete;
         // Out here: a waker may be anybody's.
-        fired.into_iter().for_each(std::task::Waker::wake);
+        fired.into_iter().for_each(Waker::wake);
         if complete {
             break;
         }

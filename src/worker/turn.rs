@@ -167,6 +167,7 @@ impl Worker {
 
     /// Drops what waits here to be sent and what other cores had sent here, as `stopped`.
     pub fn abandon(&mut self) {
+        // Within a turn this is done before the next one: see `wind_down_tasks`.
         self.end_tasks();
         self.outbox.abandon();
         let mut packets = crate::packet::Packets::new();
@@ -196,7 +197,7 @@ impl Worker {
         match self.phase {
             Phase::Run => {}
             // What is ready to run may still send.
-            Phase::Drain if self.has_ready_tasks() => {}
+            Phase::Drain if !self.tasks_rest => {}
             Phase::Drain => self.published.carry_out(Phase::Drain),
             Phase::Abandon => {
                 self.abandon();

@@ -1,7 +1,7 @@
 //! The tasks of all cores, reduced.
 
-use crate::reduce::report::{SlotsReport, TaskKindReport, TasksReport};
-use crate::task::KindCount;
+use crate::reduce::report::{FlowsReport, SlotsReport, TaskKindReport, TasksReport};
+use crate::task::{FlowCount, KindCount};
 use crate::worker::{CoreResult, TaskResult};
 
 /// What became of all tasks; `None` where no application has any.
@@ -26,6 +26,12 @@ pub(super) fn tasks(results: &[CoreResult], kinds: &[String]) -> Option<TasksRep
             sum.peak += u64::from(slots.peak);
             sum.refused += slots.refused;
         }
+        for (name, count) in &core.flows {
+            add_flows(report.flows.entry(name.clone()).or_default(), count);
+        }
+        let (capacity, peak) = core.mailboxes;
+        report.mailboxes.capacity += capacity as u64;
+        report.mailboxes.peak += peak as u64;
         let (capacity, peak, refused) = core.timers;
         report.timers.capacity += capacity as u64;
         report.timers.peak += peak as u64;
@@ -33,6 +39,16 @@ pub(super) fn tasks(results: &[CoreResult], kinds: &[String]) -> Option<TasksRep
         report.stalls_of_unknown += core.unknown.count;
     }
     Some(report)
+}
+
+fn add_flows(sum: &mut FlowsReport, count: &FlowCount) {
+    sum.accepted += count.accepted;
+    sum.opened += count.opened;
+    sum.peak += count.peak;
+    sum.refused += count.refused;
+    sum.overflowed += count.overflowed;
+    sum.late += count.late;
+    sum.no_port += count.no_port;
 }
 
 fn kind(count: &KindCount) -> TaskKindReport {

@@ -6,7 +6,7 @@ use crate::reduce::report::{TaskKindReport, TasksReport};
 
 /// Kinds of tasks, then slots and timers.
 pub(super) fn lines(report: &TasksReport) -> String {
-    format!("{}{}", kinds(report), memory(report))
+    format!("{}{}{}", kinds(report), flows(report), memory(report))
 }
 
 fn kinds(report: &TasksReport) -> String {
@@ -31,6 +31,32 @@ fn kinds(report: &TasksReport) -> String {
     lines
 }
 
+fn flows(report: &TasksReport) -> String {
+    let mut table = Table::new(&[
+        "<flows",
+        "accepted",
+        "opened",
+        "at a time",
+        "refused",
+        "overflowed",
+        "late",
+        "no port",
+    ]);
+    for (name, flows) in &report.flows {
+        let counts = [
+            flows.accepted,
+            flows.opened,
+            flows.peak,
+            flows.refused,
+            flows.overflowed,
+            flows.late,
+            flows.no_port,
+        ];
+        table.row(std::iter::once(name.clone()).chain(counts.map(thousands)));
+    }
+    if table.is_empty() { String::new() } else { table.lines(2) }
+}
+
 fn longest(kind: &TaskKindReport) -> String {
     if kind.stalls == 0 { "-".to_owned() } else { seconds(kind.stall_longest_ns as f64 / 1e9) }
 }
@@ -44,6 +70,11 @@ fn memory(report: &TasksReport) -> String {
             thousands(slots.peak),
             thousands(slots.refused),
         ]);
+    }
+    let mailboxes = &report.mailboxes;
+    if mailboxes.capacity > 0 {
+        let row = [thousands(mailboxes.capacity), thousands(mailboxes.peak), "-".to_owned()];
+        table.row(std::iter::once("mailboxes".to_owned()).chain(row));
     }
     let timers = &report.timers;
     table.row([

@@ -8,6 +8,7 @@ use crate::packet::layers::{LinkClass, Transport};
 use crate::packet::{Burst, CoreId, Frames, Packet, PortId, Reasons, Verdict};
 use crate::pipeline::{Application, Build, Context, Routes};
 use crate::steer::parse::parse;
+use crate::steer::steering::Steering;
 use crate::steer::steering::parse_once;
 
 const SHAPE: PoolShape = PoolShape { frame_room: 2048, headroom: 0, frames: 64, owner: 0, chunk: 64 };
@@ -87,6 +88,8 @@ impl Station {
             kinds: &mut Vec::new(),
             local: None,
             shards: None,
+            steering: &Steering::Direct,
+            mailboxes: 0,
         };
         let echo = Echo::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", shape)?, 0);

@@ -9,6 +9,7 @@ use crate::pipeline::{Application, Build, Context, Routes};
 use crate::reduce::Tally;
 use crate::steer::key::PartitionKey;
 use crate::steer::steering::Hashing;
+use crate::steer::steering::Steering;
 
 const SHAPE: PoolShape = PoolShape { frame_room: 2048, headroom: 0, frames: 64, owner: 0, chunk: 64 };
 const HASHING: Hashing = Hashing { key: PartitionKey::FiveTuple, seed: 7 };
@@ -77,6 +78,8 @@ impl Core {
             kinds: &mut Vec::new(),
             local: None,
             shards: None,
+            steering: &Steering::Direct,
+            mailboxes: 0,
         };
         let meter = FlowMeter::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", SHAPE)?, 0);

@@ -1,0 +1,237 @@
+//! Mailboxes: where packets of a flow wait for its task.
+//!
+//! A mailbox is bounded, and so is what lies in all of them: there is a place for every packet the core can have.
+
+use std::task::Waker;
+
+use crate::packet::Packet;
+use crate::state::timer_wheel::TimerId;
+
+/// No mailbox, no place.
+const NONE: u32 = u32::MAX;
+
+/// Names a mailbox; one that was closed is named by nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MailboxId {
+    index: u32,
+    generation: u32,
+}
+
+impl MailboxId {
+    pub(super) fn index(self) -> u32 {
+        self.index
+    }
+}
+
+struct Mailbox {
+    generation: u32,
+    /// First and last of its packets; the first is the next free mailbox where this one is closed.
+    first: u32,
+    last: u32,
+    len: u32,
+    limit: u32,
+    open: bool,
+    /// Nothing comes any more.
+    over: bool,
+    /// When it was last given something, nanoseconds.
+    used_ns: u64,
+    idle_ns: u64,
+    timer: Option<TimerId>,
+    waker: Option<Waker>,
+}
+
+struct Place {
+    packet: Option<Packet>,
+    next: u32,
+}
+
+/// Why a packet was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undelivered {
+    /// As many wait as may.
+    Full,
+    /// Its task takes nothing any more.
+    Over,
+}
+
+/// What becomes of a mailbox whose timer fired.
+pub(super) enum Idle {
+    /// It was used meanwhile: it is idle no earlier than this.
+    Until(u64),
+    /// It is over; who waits for it is to be woken.
+    Over(Option<Waker>),
+}
+
+/// The mailboxes of a core.
+pub(super) struct Mailboxes {
+    boxes: Vec<Mailbox>,
+    places: Vec<Place>,
+    free_box: u32,
+    free_place: u32,
+    len: usize,
+    peak: usize,
+}
+
+impl Mailboxes {
+    /// Room for so many mailboxes, and so many packets in all of them.
+    pub(super) fn new(boxes: usize, packets: usize) -> Mailboxes {
+        let chain = |number: usize, count: usize| if number + 1 < count { number as u32 + 1 } else { NONE };
+        let mailbox = |number| Mailbox {
+            generation: 0,
+            first: chain(number, boxes),
+            last: NONE,
+            len: 0,
+            limit: 0,
+            open: false,
+            over: false,
+            used_ns: 0,
+            idle_ns: 0,
+            timer: None,
+            waker: None,
+        };
+        let packets = if boxes == 0 { 0 } else { packets };
+        let place = |number| Place { packet: None, next: chain(number, packets) };
+        Mailboxes {
+            boxes: (0..boxes).map(mailbox).collect(),
+            places: (0..packets).map(place).collect(),
+            free_box: if boxes > 0 { 0 } else { NONE },
+            free_place: if packets > 0 { 0 } else { NONE },
+            len: 0,
+            peak: 0,
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// The most that were open at a time.
+    pub(super) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    #[inline]
+    fn get(&mut self, id: MailboxId) -> Option<&mut Mailbox> {
+        self.boxes
+            .get_mut(id.index as usize)
+            .filter(|mailbox| mailbox.open && mailbox.generation == id.generation)
+    }
+
+    /// A mailbox for up to `limit` packets; `None` when all are open.
+    pub(super) fn open(&mut self, limit: u32, now_ns: u64, idle_ns: u64) -> Option<MailboxId> {
+        let index = self.free_box;
+        let mailbox = self.boxes.get_mut(index as usize)?;
+        self.free_box = mailbox.first;
+        (mailbox.first, mailbox.last, mailbox.len, mailbox.limit) = (NONE, NONE, 0, limit);
+        (mailbox.open, mailbox.over) = (true, false);
+        (mailbox.used_ns, mailbox.idle_ns) = (now_ns, idle_ns);
+        self.len += 1;
+        self.peak = self.peak.max(self.len);
+        Some(MailboxId { index, generation: mailbox.generation })
+    }
+
+    pub(super) fn set_timer(&mut self, index: u32, timer: Option<TimerId>) {
+        self.boxes[index as usize].timer = timer;
+    }
+
+    /// Puts a packet in. Who waits for it is to be woken.
+    #[inline]
+    pub(super) fn deliver(
+        &mut self,
+        id: MailboxId,
+        packet: Packet,
+        now_ns: u64,
+    ) -> Result<Option<Waker>, (Packet, Undelivered)> {
+        let place = self.free_place;
+        let Some(mailbox) = self.get(id).filter(|mailbox| !mailbox.over) else {
+            return Err((packet, Undelivered::Over));
+        };
+        if mailbox.len == mailbox.limit || place == NONE {
+            return Err((packet, Undelivered::Full));
+        }
+        mailbox.used_ns = now_ns;
+        mailbox.len += 1;
+        let before = std::mem::replace(&mut mailbox.last, place);
+        if before == NONE {
+            mailbox.first = place;
+        }
+        let waker = mailbox.waker.take();
+        if before != NONE {
+            self.places[before as usize].next = place;
+        }
+        let slot = &mut self.places[place as usize];
+        self.free_place = slot.next;
+        *slot = Place { packet: Some(packet), next: NONE };
+        Ok(waker)
+    }
+
+    /// The packet that has waited longest.
+    #[inline]
+    pub(super) fn take(&mut self, id: MailboxId) -> Option<Packet> {
+        let place = self.get(id).map(|mailbox| mailbox.first).filter(|place| *place != NONE)?;
+        let slot = &mut self.places[place as usize];
+        let (packet, next) = (slot.packet.take(), std::mem::replace(&mut slot.next, self.free_place));
+        self.free_place = place;
+        let mailbox = self.get(id)?;
+        mailbox.first = next;
+        mailbox.len -= 1;
+        if next == NONE {
+            mailbox.last = NONE;
+        }
+        packet
+    }
+
+    /// Will nothing come any more?
+    #[inline]
+    pub(super) fn is_over(&mut self, id: MailboxId) -> bool {
+        self.get(id).is_none_or(|mailbox| mailbox.over)
+    }
+
+    /// Has somebody be woken by what comes next; the waker that is not needed any more.
+    #[inline]
+    pub(super) fn wait(&mut self, id: MailboxId, waker: &Waker) -> Option<Waker> {
+        let mailbox = self.get(id)?;
+        match &mailbox.waker {
+            Some(known) if known.will_wake(waker) => None,
+            _ => mailbox.waker.replace(waker.clone()),
+        }
+    }
+
+    /// The timer of a mailbox fired.
+    pub(super) fn idle(&mut self, index: u32, now_ns: u64) -> Option<Idle> {
+        let mailbox = self.boxes.get_mut(index as usize).filter(|mailbox| mailbox.open)?;
+        mailbox.timer = None;
+        let until_ns = mailbox.used_ns.saturating_add(mailbox.idle_ns);
+        // One with packets in it waits for its task and not for packets.
+        if mailbox.len > 0 {
+            return Some(Idle::Until(now_ns.saturating_add(mailbox.idle_ns)));
+        }
+        if until_ns > now_ns {
+            return Some(Idle::Until(until_ns));
+        }
+        mailbox.over = true;
+        Some(Idle::Over(mailbox.waker.take()))
+    }
+
+    /// Nothing comes any more, to any of them: who waits is to be woken.
+    pub(super) fn end_all(&mut self) -> impl Iterator<Item = Waker> + '_ {
+        self.boxes.iter_mut().filter(|mailbox| mailbox.open).filter_map(|mailbox| {
+            mailbox.over = true;
+            mailbox.waker.take()
+        })
+    }
+
+    /// Closes an empty mailbox (see [`take`](Mailboxes::take)): its timer, and the waker that nobody needs.
+    pub(super) fn close(&mut self, id: MailboxId) -> (Option<TimerId>, Option<Waker>) {
+        let free = self.free_box;
+        let Some(mailbox) = self.get(id) else { return (None, None) };
+        debug_assert_eq!(mailbox.len, 0);
+        mailbox.open = false;
+        mailbox.generation = mailbox.generation.wrapping_add(1);
+        mailbox.first = free;
+        let rest = (mailbox.timer.take(), mailbox.waker.take());
+        self.free_box = id.index;
+        self.len -= 1;
+        rest
+    }
+}
