@@ -9,6 +9,7 @@ mod mac_swap;
 mod sink;
 pub mod station;
 
+pub use dns_cache::DnsCache;
 pub use drop::{Drop, DropConfig};
 pub use echo::Echo;
 pub use flow_meter::FlowMeter;

@@ -9,7 +9,7 @@ mod reasons;
 
 pub(in crate::apps) use addresses::{ALL_NODES, Addresses, UNSPECIFIED, is_host_ipv6, solicited_node};
 pub(in crate::apps) use ethernet::{Envelope, address, is_station};
-pub(in crate::apps) use reasons::reasons;
 pub use mac::Mac;
 pub use others::Others;
 pub use prefix::Prefix;
+pub(in crate::apps) use reasons::reasons;

@@ -118,21 +118,31 @@ impl DnsCacheConfig {
         }
         let least = u64::from(self.shards) * (16 << 10);
         if !(least..=1 << 37).contains(&self.cache_bytes) {
-            return Some(format!("cache_bytes = {}: expected {least} (16 KiB a shard) to 2^37", self.cache_bytes));
+            return Some(format!(
+                "cache_bytes = {}: expected {least} (16 KiB a shard) to 2^37",
+                self.cache_bytes
+            ));
         }
         self.missing()
     }
 
     fn missing(&self) -> Option<String> {
         if self.addresses.is_empty() {
-            return Some("it has no address to serve: write addresses = [\"10.9.0.1/24\"] under [app.dns-cache]".into());
+            return Some(
+                "it has no address to serve: write addresses = [\"10.9.0.1/24\"] under [app.dns-cache]"
+                    .into(),
+            );
         }
         if self.upstreams.is_empty() {
-            return Some("it has nobody to ask: write upstreams = [\"10.9.0.3:53\"] under [app.dns-cache]".into());
+            return Some(
+                "it has nobody to ask: write upstreams = [\"10.9.0.3:53\"] under [app.dns-cache]".into(),
+            );
         }
-        let twice = self.addresses.iter().enumerate().find(|(i, prefix)| {
-            self.addresses[..*i].iter().any(|other| other.address == prefix.address)
-        });
+        let twice = self
+            .addresses
+            .iter()
+            .enumerate()
+            .find(|(i, prefix)| self.addresses[..*i].iter().any(|other| other.address == prefix.address));
         twice.map(|(_, prefix)| format!("addresses: {} is listed twice", prefix.address))
     }
 

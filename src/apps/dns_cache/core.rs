@@ -1,6 +1,6 @@
 //! What one core has: its shards, and what happens to packets that need not wait.
 
-use super::cache::{Answer, Cache, Hit};
+use super::cache::{Cache, Hit};
 use super::datagram::Datagram;
 use super::fate::Fate;
 use super::message::{self, Fault, HEADER, Key, OPT, Query, Refusal};
@@ -9,7 +9,7 @@ use super::pending::Pending;
 use super::settings::Settings;
 use super::tally::DnsCacheTally;
 use crate::packet::layers::Transport;
-use crate::packet::{Packet, Reason, Verdict};
+use crate::packet::{Packet, Verdict};
 
 /// The longest message there is room for when an answer is cut down.
 const MOST_MESSAGE: usize = 4096 + 64;
@@ -120,7 +120,13 @@ impl<W> Core<W> {
     }
 
     /// The same for one that waited: `first` is the one that asked.
-    pub(super) fn serve_late(&mut self, packet: &mut Packet, asked: &Asked, first: bool, now_ns: u64) -> Option<Verdict> {
+    pub(super) fn serve_late(
+        &mut self,
+        packet: &mut Packet,
+        asked: &Asked,
+        first: bool,
+        now_ns: u64,
+    ) -> Option<Verdict> {
         let mac = self.settings.mac(packet.port())?;
         let key = Key::new(asked.datagram.message(packet), &asked.query, self.settings.seed);
         let hit = self.shard(asked.shard)?.cache.find(&key, now_ns, asked.since_ns)?;
@@ -167,7 +173,13 @@ impl<W> Core<W> {
         Verdict::Forward(packet.port())
     }
 
-    fn refuse(&mut self, packet: &mut Packet, datagram: &Datagram, refusal: &Refusal, mac: &[u8; 6]) -> Verdict {
+    fn refuse(
+        &mut self,
+        packet: &mut Packet,
+        datagram: &Datagram,
+        refusal: &Refusal,
+        mac: &[u8; 6],
+    ) -> Verdict {
         let len = message::refuse(datagram.message_mut(packet), refusal, self.settings.payload);
         if datagram.settle(packet, len, len).is_none() {
             return Verdict::Drop(self.settings.reasons.no_room);
@@ -188,13 +200,6 @@ impl<W> Core<W> {
         }
     }
 
-    /// Remembers an answer, for those who wait for it at least.
-    pub(super) fn remember(&mut self, shard: usize, key: &Key, answer: &Answer<'_>, wanted: bool, now_ns: u64) {
-        if let Some(shard) = self.shard(shard) {
-            shard.cache.insert(key, answer, wanted, now_ns);
-        }
-    }
-
     /// Ends it: what was found out.
     pub(super) fn finish(mut self) -> DnsCacheTally {
         for shard in self.shards.iter().flatten() {
@@ -205,11 +210,6 @@ impl<W> Core<W> {
             self.tally.cache.left += shard.cache.len() as u64;
         }
         self.tally
-    }
-
-    /// The drop reason for a query there is no room for.
-    pub(super) fn reason(&self, of: impl FnOnce(&super::fate::Reasons) -> Reason) -> Reason {
-        of(&self.settings.reasons)
     }
 }
 

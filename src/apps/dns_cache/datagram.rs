@@ -189,7 +189,9 @@ fn check_sums(packet: &Packet, ipv6: bool, reasons: &Reasons) -> Result<(), Fate
     let (header, datagram) = states(packet.data(), packet.layers(), packet.wire_len());
     match (header, datagram) {
         (Some(ChecksumState::Bad), _) => Err(Fate::Drop(reasons.bad_checksum)),
-        (_, Some(ChecksumState::Bad)) if !packet.is_checksum_partial() => Err(Fate::Drop(reasons.bad_checksum)),
+        (_, Some(ChecksumState::Bad)) if !packet.is_checksum_partial() => {
+            Err(Fate::Drop(reasons.bad_checksum))
+        }
         (_, Some(ChecksumState::Absent)) if ipv6 => Err(Fate::Drop(reasons.no_checksum)),
         _ => Ok(()),
     }

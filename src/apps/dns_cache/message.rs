@@ -16,8 +16,8 @@ mod wire;
 
 pub(super) use answer::{finish, refuse};
 pub(super) use key::{Key, Variant};
-pub(super) use query::{Edns, Fault, Query, Refusal, parse};
-pub(super) use response::{Kind, Lives, Response, Ttls, Wrong, belongs, read};
+pub(super) use query::{Fault, Query, Refusal, parse};
+pub(super) use response::{Kind, Lives, Wrong, belongs, read};
 pub(super) use truncate::fit;
 pub(super) use upstream::{ask, ask_len};
 pub(super) use wire::{HEADER, MOST_QUESTION, OPT, get, put, rcode};

@@ -95,7 +95,11 @@ fn upstreams(config: &DnsCacheConfig) -> anyhow::Result<(Vec<Upstream>, Vec<Hop>
     let (mut upstreams, mut hops): (_, Vec<Hop>) = (Vec::new(), Vec::new());
     for address in &config.upstreams {
         let ip = address.ip();
-        ensure!(address.port() != 0, "upstreams: {address} has no port; expected one like \"{}\"", example(ip));
+        ensure!(
+            address.port() != 0,
+            "upstreams: {address} has no port; expected one like \"{}\"",
+            example(ip)
+        );
         ensure!(
             config.addresses.iter().all(|own| own.address != ip),
             "upstreams: {address} is an address of its own: it would ask itself"

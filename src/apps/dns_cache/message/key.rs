@@ -16,7 +16,7 @@ impl Variant {
 
     /// That of a query.
     #[inline]
-    pub(super) fn of(query: &Query) -> Variant {
+    pub(in super::super) fn of(query: &Query) -> Variant {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         Variant(
             bit(query.flags & RD != 0, Variant::RECURSION)

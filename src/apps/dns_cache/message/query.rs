@@ -1,8 +1,6 @@
 //! A client's query: what it asks, and what is wrong with it.
 
-use super::wire::{
-    AD, CD, DO, HEADER, LEAST_PAYLOAD, MOST_NAME, OPCODE, OPT, QR, RD, get, number, rcode,
-};
+use super::wire::{AD, CD, DO, HEADER, LEAST_PAYLOAD, MOST_NAME, OPCODE, OPT, QR, RD, get, number, rcode};
 
 /// What a query says beside its question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

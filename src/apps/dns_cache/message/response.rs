@@ -132,7 +132,8 @@ pub(in super::super) fn read(message: &mut [u8], question: usize, lives: Lives) 
 fn limit(message: &mut [u8], ttls: &Ttls, least: u32, most: u32) -> u32 {
     let mut life = None;
     for at in ttls {
-        let Some(field) = message.get_mut(usize::from(*at)..).and_then(|rest| rest.first_chunk_mut::<4>()) else {
+        let Some(field) = message.get_mut(usize::from(*at)..).and_then(|rest| rest.first_chunk_mut::<4>())
+        else {
             continue;
         };
         let ttl = Some(u32::from_be_bytes(*field)).filter(|ttl| *ttl <= MOST_TTL).unwrap_or(0);

@@ -11,7 +11,13 @@ pub(in super::super) fn ask_len(question: usize, edns: bool) -> usize {
 
 /// Writes an upstream query: the question as the client wrote it, an OPT record unless the server does not understand
 /// them. AD is set, so that the answer says whether it is authentic (RFC 6840, 5.7).
-pub(in super::super) fn ask(message: &mut [u8], id: u16, question: &[u8], variant: Variant, payload: Option<u16>) {
+pub(in super::super) fn ask(
+    message: &mut [u8],
+    id: u16,
+    question: &[u8],
+    variant: Variant,
+    payload: Option<u16>,
+) {
     let Some((header, rest)) = message.split_first_chunk_mut::<HEADER>() else { return };
     *header = [0; HEADER];
     put(header, 0, id);

@@ -49,7 +49,6 @@ pub(in super::super) mod rcode {
 
 /// Types and classes that are no data (RFC 6895, 3.1 and 3.2).
 pub(super) mod number {
-    pub(in super::super) const CNAME: u16 = 5;
     pub(in super::super) const SOA: u16 = 6;
     pub(in super::super) const OPT: u16 = 41;
     pub(in super::super) const RRSIG: u16 = 46;

@@ -19,8 +19,7 @@ pub(in super::super) fn request(packet: &mut Packet, mac: &[u8; 6], own: [u8; 4]
     }
     let data = packet.data_mut();
     data.fill(0);
-    let parts: [&[u8]; 9] =
-        [&[0xff; 6], mac, &[8, 6], &KINDS, &[0, REQUEST], mac, &own, &[0; 6], &hop];
+    let parts: [&[u8]; 9] = [&[0xff; 6], mac, &[8, 6], &KINDS, &[0, REQUEST], mac, &own, &[0; 6], &hop];
     let mut at = 0;
     for part in parts {
         data[at..at + part.len()].copy_from_slice(part);
@@ -31,7 +30,8 @@ pub(in super::super) fn request(packet: &mut Packet, mac: &[u8; 6], own: [u8; 4]
 
 /// Who answers us in this frame, if it is a reply to us.
 pub(in super::super) fn heard(data: &[u8], mac: &[u8; 6], addresses: &Addresses) -> Option<Neighbour> {
-    let envelope = Envelope::of(data, mac).filter(|envelope| envelope.kind == 0x0806 && !envelope.to_group)?;
+    let envelope =
+        Envelope::of(data, mac).filter(|envelope| envelope.kind == 0x0806 && !envelope.to_group)?;
     let reply = data.get(envelope.at..)?.first_chunk::<{ LEN - 14 }>()?;
     let &[kinds @ .., 0, REPLY] = reply.first_chunk::<8>()? else { return None };
     let sender = reply[8..].first_chunk::<6>()?;

@@ -64,7 +64,9 @@ impl Board {
     ///
     /// What comes of one neighbour comes to one core, except when its Ethernet address changes; so entries are not locked.
     pub(in super::super) fn hear(&self, neighbour: &Neighbour, now_ns: u64) -> bool {
-        let Some(entry) = self.0.iter().find(|entry| entry.address == neighbour.address) else { return false };
+        let Some(entry) = self.0.iter().find(|entry| entry.address == neighbour.address) else {
+            return false;
+        };
         let mac = word(&neighbour.mac);
         let known = entry.mac.load(Ordering::Relaxed);
         let lives = now_ns < entry.last_ns.load(Ordering::Relaxed).saturating_add(LIVES_NS);

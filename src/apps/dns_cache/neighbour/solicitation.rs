@@ -1,11 +1,11 @@
 //! Neighbour discovery (RFC 4861) on the asker's side.
 
-use super::Neighbour;
 use super::super::message::{get, put};
+use super::Neighbour;
 use crate::apps::station::{Addresses, Envelope, address, is_station, solicited_node};
+use crate::packet::Packet;
 use crate::packet::checksum::{add, sum};
 use crate::packet::layers::{Network, Transport};
-use crate::packet::Packet;
 
 const ETHERNET: usize = 14;
 const IPV6: usize = 40;
@@ -53,7 +53,8 @@ pub(in super::super) fn heard(packet: &Packet, mac: &[u8; 6], addresses: &Addres
     if (layers.network(), layers.transport()) != (Network::Ipv6, Transport::Icmpv6) || layers.is_fragment() {
         return None;
     }
-    Envelope::of(data, mac).filter(|envelope| !envelope.to_group && envelope.at == layers.network_offset())?;
+    Envelope::of(data, mac)
+        .filter(|envelope| !envelope.to_group && envelope.at == layers.network_offset())?;
     let network = data.get(layers.network_offset()..)?;
     let (header, rest) = network.split_first_chunk::<IPV6>()?;
     let message = rest.get(..usize::from(get(header, 4)))?;
