@@ -1,4 +1,4 @@
-//! The flow table against `HashMap` with foldhash: bursts of 32 lookups of 40-byte keys that are there, in
+//! Flow records (the flow meter's table) against `HashMap` with foldhash: bursts of 32 lookups of 40-byte keys that are there, in
 //! no order, with 64k and 1M of them; and putting them in. Lines of `name value unit`, the best of the
 //! rounds; cycles are those of the time-stamp counter.
 
@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use hugepages::{Arena, PagePolicy};
 use mnvkd::clock::cycles;
 use mnvkd::packet::flow::FlowKey;
-use mnvkd::state::flow_table::{Entry, FlowTable, buckets_for, bytes_for};
+use mnvkd::state::flow_records::{Entry, FlowRecords, buckets_for, bytes_for};
 
 const BURST: usize = 32;
 const ROUNDS: usize = 7;
@@ -47,13 +47,13 @@ fn report(name: &str, flows: usize, count: usize, mut round: impl FnMut()) {
     println!("flow_table/{name}/{flows} {:.1} cycles/packet", best as f64 / count as f64);
 }
 
-fn table(arena: &mut Arena, capacity: usize) -> FlowTable<Value> {
+fn table(arena: &mut Arena, capacity: usize) -> FlowRecords<Value> {
     let buckets = arena.carve("index", buckets_for(capacity)).expect("room");
     let entries = arena.carve::<Entry<Value>>("entries", capacity).expect("room");
-    FlowTable::new(buckets, entries, 7)
+    FlowRecords::new(buckets, entries, 7)
 }
 
-fn burst(table: &mut FlowTable<Value>, keys: &[FlowKey]) {
+fn burst(table: &mut FlowRecords<Value>, keys: &[FlowKey]) {
     let mut hashes = [None; BURST];
     let mut candidates = [None; BURST];
     for (hash, key) in hashes.iter_mut().zip(keys) {

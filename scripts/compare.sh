@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
 # ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores (all of these
-# unless given); timer; and live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 over a veth.
+# unless given); timer; hash, which is hash-bulk hash-longest; and live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 over a veth.
 # As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
 # well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
 #   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
@@ -17,6 +17,7 @@ anchors=$(realpath -m "${MNVKD_ANCHORS:-../shared/anchors}")
 capture=$(realpath -m "${MNVKD_CAPTURE:-../shared/captures/large_ndpi_interleaved.pcap}")
 json=no
 all=(mac-swap sink capture-meter capture-mac-swap lane two-cores)
+tables=(hash-bulk hash-longest)
 live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99)
 names=()
 for arg in "$@"; do
@@ -24,8 +25,10 @@ for arg in "$@"; do
     --json) json=yes ;;
     -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
     live) names+=("${live[@]}") ;;
+    hash) names+=("${tables[@]}") ;;
     *)
-      [[ " ${all[*]} ${live[*]} timer " = *" $arg "* ]] || die "no row named $arg; there are: ${all[*]} ${live[*]} timer"
+      known="${all[*]} ${tables[*]} ${live[*]} timer"
+      [[ " $known " = *" $arg "* ]] || die "no row named $arg; there are: $known"
       names+=("$arg") ;;
   esac
 done
@@ -79,7 +82,7 @@ fi
 
 say "building"
 cargo build --quiet --release
-cargo bench --quiet --no-run --bench lane --bench timer
+cargo bench --quiet --no-run --bench lane --bench timer --bench hash
 mnvkd=$PWD/target/release/mnvkd
 
 config() { # config CORES PORTS STAGES [TO]: a file, and its name
@@ -229,6 +232,20 @@ rte_timer() { # cycles to arm one of a million timers
   [ -n "$value" ] || { cat "$work/stderr" >&2; die "timer_perf has no line for 1,000,000 timers"; }
   echo "$value"
 }
+hash_bench() { cargo bench --quiet --bench hash -- --quick "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
+rte_hash() { # cycles a key: 2^20 entries, a million keys of 16 bytes, bulks of 64, as benches/hash.rs has them
+  local value
+  if [ ! -x "$work/rte_hash" ]; then
+    (. "$anchors/lib.sh"; need dpdk-test dpdk dpdk-dev; need cc gcc; need pkg-config pkgconf) > "$work/stderr" 2>&1 &&
+      cc -O3 benches/peers/rte_hash.c -o "$work/rte_hash" $(pkg-config --cflags --libs libdpdk) 2> "$work/stderr" ||
+      { cat "$work/stderr" >&2; die "benches/peers/rte_hash.c does not compile"; }
+  fi
+  value=$(timeout 120 "$work/rte_hash" -l "$cpu" --no-pci --no-telemetry -m 512 -- 0 2> "$work/stderr" |
+    awk '$1 == "rte_hash_bulk_1M" { print $2 }')
+  forget
+  [ -n "$value" ] || { cat "$work/stderr" >&2; die "rte_hash printed no figure"; }
+  echo "$value"
+}
 
 declare -A what unit goal
 row() { what[$1]=$2 unit[$1]=$3 goal[$1]=$4; }
@@ -240,6 +257,8 @@ row lane "lane's ring, 32 B, bulk 32 | rte_ring, 16 B, bulk 32" cycles/packet 0.
 row two-cores "null → mac-swap → null: two cores | one core" packets/s 1.8
 
 row timer "timer, a million pending: arm | rte_timer, arm" cycles 0.2
+row hash-bulk "FlowTable, 1M of 16 B: bulk lookup | rte_hash, bulk lookup" cycles 0.6
+row hash-longest "FlowTable, 90 % full: longest op | hashbrown, 90 % full" ns 2000
 row xdp-mac-swap "veth, af_xdp → mac-swap | testpmd net_af_xdp macswap" cycles/packet 0.8
 row xdp-sink "veth, af_xdp → sink | testpmd net_af_xdp rxonly" cycles/packet 0.8
 row packet-mac-swap "veth, af_packet → mac-swap | testpmd net_af_packet macswap" cycles/packet 0.6
@@ -262,6 +281,8 @@ ours() {
     lane) lane ;;
     two-cores) run packets_per_second "$mac_swap_two" ;;
     timer) cargo bench --quiet --bench timer -- --quick timer_arm | awk '{ print $2 }' ;;
+    hash-bulk) hash_bench hash_bulk_1M ;;
+    hash-longest) hash_bench hash_churn_longest_1M ;;
     xdp-mac-swap) live_run af_xdp mac-swap ;;
     xdp-sink) live_run af_xdp sink ;;
     packet-mac-swap) live_run af_packet mac-swap ;;
@@ -271,6 +292,7 @@ ours() {
 theirs() {
   case $1 in
     two-cores) run packets_per_second "$mac_swap"; return ;;
+    hash-longest) hash_bench hashbrown_churn_longest_1M; return ;;
     *) [ $peers = yes ] || return 0 ;;
   esac
   case $1 in
@@ -280,6 +302,7 @@ theirs() {
     capture-mac-swap) anchor testpmd-pcap "$capture" macswap ;;
     lane) rte_ring ;;
     timer) rte_timer ;;
+    hash-bulk) rte_hash ;;
     xdp-mac-swap) live_peer af_xdp macswap ;;
     xdp-sink) live_peer af_xdp rxonly ;;
     packet-mac-swap) live_peer af_packet macswap ;;
@@ -297,8 +320,9 @@ possible() {
 
 median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 list() { paste -sd, "$1"; }
-verdict() { # verdict NAME RATIO
+verdict() { # verdict NAME RATIO OURS: the longest operation has an absolute goal, which its peer is far from
   case $1 in
+    hash-longest) awk -v a="$3" -v g="${goal[$1]}" 'BEGIN { print (a + 0 <= g + 0) ? "yes" : "no" }' ;;
     two-cores) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 >= g + 0) ? "yes" : "no" }' ;;
     *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 <= g + 0) ? "yes" : "no" }' ;;
   esac
@@ -328,12 +352,12 @@ for name in ${chosen[@]+"${chosen[@]}"}; do
   b=null ratio=null ok=null theirs_list=""
   if [ -s "$work/$name.theirs" ]; then
     b=$(median "$work/$name.theirs")
-    ratio=$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')
-    ok=$(verdict "$name" "$ratio")
+    ratio=$(awk -v a="$a" -v b="$b" 'BEGIN { r = a / b; if (r < 0.001) printf "%.1e", r; else printf "%.3f", r }')
+    ok=$(verdict "$name" "$ratio" "$a")
     theirs_list=$(list "$work/$name.theirs")
   fi
   printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "${what[$name]% | *}" "${what[$name]#* | }" "$(human "$a")" \
-    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name") ${goal[$name]}" "${ok/null/-}" >> "$table"
+    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name") ${goal[$name]}$([ "$name" != hash-longest ] || echo " ns")" "${ok/null/-}" >> "$table"
   objects+=("{\"name\":\"$name\",\"what\":\"${what[$name]% | *}\",\"peer_is\":\"${what[$name]#* | }\",\"unit\":\"${unit[$name]}\",\"ours\":$a,\"peer\":$b,\"ratio\":$ratio,\"goal\":${goal[$name]},\"ok\":$(case $ok in yes) echo true ;; no) echo false ;; *) echo null ;; esac),\"rounds\":{\"ours\":[$(list "$work/$name.ours")],\"peer\":[$theirs_list]}}")
 done
 if [ $json = yes ]; then

@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("doctor", &["host", "port", "reduce", "pipeline", "config", "topology"]),
-    ("prelude", &["packet", "steer", "reduce", "pipeline", "daemon"]),
+    ("prelude", &["packet", "steer", "task", "reduce", "pipeline", "daemon"]),
     (
         "cli",
         &[

@@ -299,7 +299,8 @@ fn answers_to_a_tasks_own_questions_come_back_to_it_on_any_number_of_cores() {
     let answer = |question: &Rec, later_ns: u64| {
         let mut answer = question.clone();
         let (mut ends, mut ports) = (question.data[26..34].to_vec(), question.data[34..38].to_vec());
-        (ends.rotate_left(4), ports.rotate_left(2));
+        ends.rotate_left(4);
+        ports.rotate_left(2);
         answer.data[26..34].copy_from_slice(&ends);
         answer.data[34..38].copy_from_slice(&ports);
         answer.time_ns += later_ns;

@@ -6,20 +6,24 @@
 //!
 //! 1. [`primitive`]: atomics and cells, std's or loom's.
 //! 2. [`prefetch`]: asking for a cache line ahead of time.
-//! 3. [`policy`]: which pages there are, and how firmly one asks for them.
-//! 4. [`inventory`]: what huge pages the machine has, who holds them, reserving and releasing them.
-//! 5. [`pages`]: a mapping with the page size it got, and why it got no better one.
-//! 6. [`frame`]: the owning handle of one packet buffer.
-//! 7. [`pool`]: where frames are acquired and go home to.
-//! 8. [`ring`]: one producer, one consumer, bursts.
-//! 9. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
-//! 10. [`arena`]: one mapping carved into slices, pools, rings and slots.
-//! 11. [`umem`]: frames lent to the kernel through an AF_XDP socket.
+//! 3. [`lanes`]: comparing eight numbers at once.
+//! 4. [`instructions`]: used where the CPU has them.
+//! 5. [`policy`]: which pages there are, and how firmly one asks for them.
+//! 6. [`inventory`]: what huge pages the machine has, who holds them, reserving and releasing them.
+//! 7. [`pages`]: a mapping with the page size it got, and why it got no better one.
+//! 8. [`frame`]: the owning handle of one packet buffer.
+//! 9. [`pool`]: where frames are acquired and go home to.
+//! 10. [`ring`]: one producer, one consumer, bursts.
+//! 11. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
+//! 12. [`arena`]: one mapping carved into slices, pools, rings and slots.
+//! 13. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
 pub mod frame;
+pub mod instructions;
 pub mod inventory;
+pub mod lanes;
 pub mod pages;
 pub mod policy;
 pub mod pool;

@@ -13,6 +13,23 @@ pub fn for_reading<T>(address: *const T) {
     let _no_hint = address;
 }
 
+/// Brings the line at `address` into this core's second cache: for many lines at once.
+///
+/// Misses of the first cache wait in some twenty places, and what asks for more has to wait for one of them; misses
+/// of the second wait in twice as many. (Zen 4, 128 lines in no order of 40 MB: half the time of
+/// [`for_reading`].) The fourteen cycles that are left of the way are hidden by out-of-order execution.
+#[inline(always)]
+pub fn for_many<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch neither faults nor changes anything, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _no_hint = address;
+}
+
 /// Brings the line at `address` here to be written: takes it away from the core that had it.
 #[inline(always)]
 pub fn for_writing<T>(address: *mut T) {

@@ -18,13 +18,14 @@
 //! elsewhere they leak their futures.
 //!
 //! In the order a task passes them: `inner` (spawn, poll, end) and the `head` of each slot, `queue`, [`Waker`](std::task::Waker)s in `waker`,
-//! [`inbox`] for wakes from elsewhere, [`Join`] for its result.
+//! [`inbox`] for wakes from elsewhere, [`Join`] for its result. [`Shared`] is a value in a slot, for several tasks.
 
 mod head;
 pub mod inbox;
 mod inner;
 mod join;
 mod queue;
+mod shared;
 mod waker;
 
 use std::mem::ManuallyDrop;
@@ -37,6 +38,7 @@ use inner::Inner;
 pub(crate) use inner::Storage;
 pub use inner::{Ended, Occupancy};
 pub use join::Join;
+pub use shared::{NotShared, Shared, share};
 
 /// Slots of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

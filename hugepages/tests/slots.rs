@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::{future, thread};
 
 use hugepages::arena::slots_bytes;
-use hugepages::slots::{Ended, Refused, SlotClass, Slots, yield_now};
+use hugepages::slots::{Ended, Refused, SlotClass, Slots, share, yield_now};
 use hugepages::{Arena, ArenaError, PagePolicy};
 use proptest::prelude::*;
 
@@ -451,4 +451,51 @@ proptest! {
             slots.spawn(0, future::pending::<()>()).unwrap().detach();
         }
     }
+}
+
+#[test]
+fn a_value_in_a_slot_lives_as_long_as_its_handles() {
+    let drops = Rc::new(Cell::new(0));
+    let slots = few(2);
+    assert_eq!(share(1).unwrap_err().why, Refused::Outside);
+    let first = slots.enter(|| share(Dropped(drops.clone(), false)).unwrap());
+    let second = first.clone();
+    let (used, tasks) = (|| slots.occupancy()[0].used, || slots.tasks());
+    assert_eq!((used(), tasks()), (1, 1));
+    let other = slots.enter(|| share(7u64).unwrap());
+    let full = slots.enter(|| share(8u64).unwrap_err());
+    assert_eq!((full.why, full.value), (Refused::Full { bytes: 16, slots: 2 }, 8));
+    drop(first);
+    assert_eq!((drops.get(), used()), (0, 2));
+    drop(second);
+    assert_eq!((drops.get(), used()), (1, 1));
+    // What is left outlives the slots, and their tasks.
+    slots.cancel_all();
+    drop(slots);
+    assert_eq!(*other, 7);
+}
+
+#[test]
+fn tasks_share_values_and_a_value_may_have_handles_of_others() {
+    let slots = few(8);
+    let drops = Rc::new(Cell::new(0));
+    let inner = slots.enter(|| share(Dropped(drops.clone(), true)).unwrap());
+    let outer = slots.enter(|| share((Cell::new(0), inner)).unwrap());
+    for _ in 0..4 {
+        let outer = outer.clone();
+        slots
+            .spawn(0, async move {
+                for _ in 0..10 {
+                    outer.0.set(outer.0.get() + 1);
+                    yield_now().await;
+                }
+            })
+            .unwrap()
+            .detach();
+    }
+    assert_eq!(run(&slots), []);
+    assert_eq!(outer.0.get(), 40);
+    // A destructor that panics does so alone; the slot is free again.
+    drop(outer);
+    assert_eq!((drops.get(), slots.tasks()), (1, 0));
 }

@@ -27,7 +27,7 @@ use crate::packet::flow::FlowKey;
 use crate::packet::layers::{Layers, Transport};
 use crate::packet::{Burst, BurstSize};
 use crate::pipeline::{Application, Build, Context, Reads};
-use crate::state::flow_table::{self, FlowTable, KeyHash, MOST_CAPACITY};
+use crate::state::flow_records::{self, FlowRecords, KeyHash, MOST_CAPACITY};
 use crate::steer::key::PartitionKey;
 
 /// `[app.flow-meter]`.
@@ -67,7 +67,7 @@ fn capacity<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
 /// table was full.
 #[derive(Debug)]
 pub struct FlowMeter {
-    table: FlowTable<Flow>,
+    table: FlowRecords<Flow>,
     counters: Counters,
     /// The packets of a burst that belong to flows; empty between bursts.
     sights: ArrayVec<(Sight, KeyHash), { BurstSize::MAX }>,
@@ -119,7 +119,7 @@ impl Application for FlowMeter {
         "counts packets by flow, protocol, defect and checksum state; exports flows as CSV";
 
     fn arena_bytes(config: &Config) -> usize {
-        flow_table::bytes_for::<Flow>(config.capacity)
+        flow_records::bytes_for::<Flow>(config.capacity)
     }
 
     fn writes(config: &Config) -> Option<PathBuf> {
@@ -135,8 +135,8 @@ impl Application for FlowMeter {
         if let Some(path) = config.export.as_deref().filter(|_| build.core().index() == 0) {
             export::probe(path)?;
         }
-        let buckets = build.carve(flow_table::buckets_for(capacity))?;
-        let table = FlowTable::new(buckets, build.carve(capacity)?, build.seed());
+        let buckets = build.carve(flow_records::buckets_for(capacity))?;
+        let table = FlowRecords::new(buckets, build.carve(capacity)?, build.seed());
         Ok(FlowMeter { table, counters: Counters::new(config.checksums), sights: ArrayVec::new() })
     }
 

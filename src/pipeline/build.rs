@@ -58,6 +58,11 @@ impl Build<'_> {
         self.core
     }
 
+    /// The name the application was registered under.
+    pub fn application(&self) -> &'static str {
+        self.application
+    }
+
     /// Cores of the dataplane.
     pub fn cores(&self) -> usize {
         self.cores

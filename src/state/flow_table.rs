@@ -1,56 +1,54 @@
-//! A hash table of flows, fixed in size: an index of cache lines, and entries of key and value.
+//! A hash table that remembers for a while: fixed in size, with keys that come and go, and none of its operations ever long.
 //!
 //! ```text
-//! key ─▶ hash ─▶ bucket, one cache line:  8 × (16-bit tag, entry number) ─▶ entry: key, value
-//!                   └ full? the next one, at most PROBES in all
+//! key ─▶ hash ─▶ bucket, one cache line:  8 × (16-bit tag, entry number) ─▶ entry: key, value;  stamp: when it was used last
+//!                   └ full? the next one, at most PROBES in all; each full one counts who passed it
 //! ```
 //!
-//! Entries are filled one after the other, so going over all of them is going over a slice. Nothing is
-//! ever removed: a key is in no bucket after the first one with a free place, and most searches, also
-//! for keys that are not there, end at their first bucket. Whatever keys an attacker makes up, a search
-//! looks at no more than [`PROBES`] lines of the index and the entries their places name; what finds no
-//! place there, or no entry, is refused and counted.
+//! | | time | memory |
+//! |---|---|---|
+//! | lookup | O(1): one line of the index, at most [`PROBES`] where those before are full; the entries its tag names | 16 to 32 bytes of index, an [`Entry`] (key and value) and 4 bytes a key |
+//! | insert, remove | the same; no tombstones, nothing is moved, nothing grows | |
+//! | [`expire`](FlowTable::expire) | O(limit): a cache line of stamps for 16 entries; remove, for those that go | |
+//! | evicting | [`SAMPLE`] entries, or those of [`PROBES`] buckets | |
 //!
-//! For a burst, the three steps [`hash`](FlowTable::hash), [`candidate`](FlowTable::candidate) and
-//! [`entry`](FlowTable::entry) are each taken for all packets before the next, so that the cache misses
-//! of a burst overlap.
+//! Entries are used up to the last: a table holds its whole capacity. Whatever keys an attacker makes up, who does
+//! not know the seed cannot aim them, and who does makes keys that collide be refused (or evict each other)
+//! after the same few steps.
+//!
+//! **When it is full** a new key is refused, or evicts the one unused for longest among a few: see [`Eviction`]. What has been idle
+//! for some time goes by [`expire`](FlowTable::expire), a few entries a call, so that no turn pays for all. A use is told by
+//! the time it is given; the table has no clock.
+//!
+//! **For a burst**, [`get_burst`](FlowTable::get_burst) takes each step for many keys before the next, so that their cache misses overlap; or
+//! do so yourself, amid other work: [`hash`](FlowTable::hash), [`candidate`](FlowTable::candidate), then [`get_at`](FlowTable::get_at),
+//! [`get_mut_at`](FlowTable::get_mut_at) or [`entry_at`](FlowTable::entry_at).
+//!
+//! A table that never forgets, and keeps the order of arrival, is [`FlowRecords`](super::flow_records::FlowRecords).
 
-mod bucket;
-mod hash;
+mod ageing;
+mod burst;
+mod entries;
 #[cfg(test)]
 mod tests;
 
 use std::marker::PhantomData;
 use std::ops::DerefMut;
-use std::ptr;
 
-use hugepages::{Carved, arena, prefetch};
-use zerocopy::{FromZeros, IntoBytes};
+use hugepages::{Carved, arena};
 
-use crate::packet::flow::FlowKey;
-pub use bucket::Bucket;
-pub use hash::KeyHash;
-use hash::KeyHasher;
+pub use super::bucket::Bucket;
+pub use super::hash::KeyHash;
+use super::hash::{Key, KeyHasher};
+use super::index::Index;
+pub use super::index::{MOST_CAPACITY, PROBES, buckets_for};
+pub use super::stamp::Stamp;
+pub use ageing::{Eviction, Expiry, SAMPLE};
+use ageing::{Hand, Victim};
+use entries::Entries;
+pub use entries::Entry;
 
-/// The most buckets one search looks into.
-pub const PROBES: usize = 4;
-
-/// The most flows one table can be made for.
-pub const MOST_CAPACITY: usize = 1 << 30;
-
-/// Flows per bucket, of its eight places, when every entry is taken: so few that a full table is one
-/// without a free entry, and practically never one without a free place.
-const LOAD: usize = 4;
-
-/// A flow and what is known of it.
-#[derive(Clone, Copy, Debug, FromZeros)]
-#[repr(C)]
-pub struct Entry<V> {
-    key: FlowKey,
-    value: V,
-}
-
-/// A flow's entry as its tag says: probably the right one, and on its way into the cache.
+/// An entry as its tag says: probably the right one, and on its way into the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate(u32);
 
@@ -58,165 +56,255 @@ impl Candidate {
     const NONE: Candidate = Candidate(u32::MAX);
 }
 
-/// Flows and their values, as many as there are entries and no more.
+/// Keys and their values, as many as there are entries and no more.
 ///
-/// `B` and `E` are where it lies: carved from an arena, or a `Vec` in a test.
+/// `B`, `E` and `S` are where it lies: carved from an arena, or a `Vec` in a test.
 #[derive(Debug)]
-pub struct FlowTable<V, B = Carved<Bucket>, E = Carved<Entry<V>>> {
-    buckets: B,
-    entries: E,
-    len: usize,
-    full_count: u64,
+pub struct FlowTable<K, V, B = Carved<Bucket>, E = Carved<Entry<K, V>>, S = Carved<Stamp>> {
+    index: Index<B>,
+    entries: Entries<E, S>,
     hasher: KeyHasher,
-    values: PhantomData<V>,
+    eviction: Eviction,
+    hand: Hand,
+    counts: Counts,
+    of: PhantomData<(K, V)>,
 }
 
-/// Buckets of the index of a table for `capacity` flows, a power of two.
-pub fn buckets_for(capacity: usize) -> usize {
-    capacity.min(MOST_CAPACITY).div_ceil(LOAD).next_power_of_two()
+/// What has become of a table's entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys in it.
+    pub len: usize,
+    /// The most keys it held at a time.
+    pub peak: usize,
+    /// Keys refused because it was full: once for every time.
+    pub refused: u64,
+    /// Keys that made room for others.
+    pub evicted: u64,
+    /// Keys that were idle for too long.
+    pub expired: u64,
 }
 
-/// Bytes a table for `capacity` flows takes from an arena.
-pub fn bytes_for<V>(capacity: usize) -> usize {
+/// A key that is in the table now, by [`entry`](FlowTable::entry) or [`insert`](FlowTable::insert).
+#[derive(Debug)]
+pub struct Placed<'a, K, V> {
+    /// Its value.
+    pub value: &'a mut V,
+    /// Was it not there before?
+    pub is_new: bool,
+    /// Who made room for it.
+    pub evicted: Option<(K, V)>,
+}
+
+/// Bytes a table for `capacity` keys takes from an arena.
+pub fn bytes_for<K, V>(capacity: usize) -> usize {
     let index = arena::carve_bytes::<Bucket>(buckets_for(capacity));
-    index.saturating_add(arena::carve_bytes::<Entry<V>>(capacity))
+    let entries = arena::carve_bytes::<Entry<K, V>>(capacity);
+    index.saturating_add(entries).saturating_add(arena::carve_bytes::<Stamp>(capacity))
 }
 
-impl<V, B, E> FlowTable<V, B, E>
+impl<K, V, B, E, S> FlowTable<K, V, B, E, S>
 where
-    V: Default,
+    K: Key,
+    V: Copy,
     B: DerefMut<Target = [Bucket]>,
-    E: DerefMut<Target = [Entry<V>]>,
+    E: DerefMut<Target = [Entry<K, V>]>,
+    S: DerefMut<Target = [Stamp]>,
 {
-    /// An empty table with room for a flow per entry. The buckets are zeroed; what the entries hold
+    /// An empty table with room for a key per entry. The buckets are zeroed; what entries and stamps hold
     /// does not matter. Who knows the seed can make keys that collide.
     ///
     /// # Panics
-    /// If there are not [`buckets_for`] the entries, or more than [`MOST_CAPACITY`] entries.
-    pub fn new(buckets: B, entries: E, seed: u64) -> Self {
-        assert!(entries.len() <= MOST_CAPACITY, "{} entries: at most {MOST_CAPACITY}", entries.len());
-        assert_eq!(buckets.len(), buckets_for(entries.len()), "buckets for {} entries", entries.len());
-        let hasher = KeyHasher::new(seed);
-        FlowTable { buckets, entries, len: 0, full_count: 0, hasher, values: PhantomData }
+    /// If there are not [`buckets_for`] the entries, not a stamp for each, or more than [`MOST_CAPACITY`] entries.
+    pub fn new(buckets: B, entries: E, stamps: S, eviction: Eviction, seed: u64) -> Self {
+        FlowTable {
+            index: Index::new(buckets, entries.len()),
+            entries: Entries::new(entries, stamps),
+            hasher: KeyHasher::new(seed),
+            eviction,
+            hand: Hand::new(seed),
+            counts: Counts::default(),
+            of: PhantomData,
+        }
     }
 
-    /// Flows it has room for.
+    /// Keys it has room for.
     pub fn capacity(&self) -> usize {
-        self.entries.len()
+        self.entries.capacity()
     }
 
-    /// Flows in it.
+    /// Keys in it.
     pub fn len(&self) -> usize {
-        self.len
+        self.counts.len
     }
 
-    /// Is there no flow in it?
+    /// Is no key in it?
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.counts.len == 0
     }
 
-    /// How often a flow was refused because it was full: once for every time it was asked.
-    pub fn full_count(&self) -> u64 {
-        self.full_count
+    /// How many are and were in it, and why they are no more.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
-    /// All flows, in the order they came.
-    pub fn iter(&self) -> impl Iterator<Item = (&FlowKey, &V)> {
-        self.entries.iter().take(self.len).map(|entry| (&entry.key, &entry.value))
+    /// All keys and values, in an order that depends only on what was done to it.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let entries = (0..self.entries.used()).filter_map(|at| self.entries.get(at));
+        entries.map(|entry| (&entry.key, &entry.value))
     }
+
+    // ---- one key at a time
+
+    /// The value of a key. It does not count as a use: the key grows no younger.
+    #[inline]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.find(self.hasher.hash(key), key).and_then(|at| Some(&self.entries.get(at)?.value))
+    }
+
+    /// The value of a key, which is used at `now_ns`.
+    #[inline]
+    pub fn get_mut(&mut self, now_ns: u64, key: &K) -> Option<&mut V> {
+        let at = self.find(self.hasher.hash(key), key)?;
+        self.entries.touch(at, now_ns)
+    }
+
+    /// The value of a key, which is used at `now_ns` and put in with `value()` if it is not there yet. `None`, and counted, if it is
+    /// full and evicts nobody.
+    #[inline]
+    pub fn entry(&mut self, now_ns: u64, key: &K, value: impl FnOnce() -> V) -> Option<Placed<'_, K, V>> {
+        self.entry_at(now_ns, self.hasher.hash(key), Candidate::NONE, key, value)
+    }
+
+    /// Puts a key in with this value, or gives it this value if it is there. `None`, and counted, if it is full and
+    /// evicts nobody.
+    #[inline]
+    pub fn insert(&mut self, now_ns: u64, key: &K, value: V) -> Option<Placed<'_, K, V>> {
+        let placed = self.entry(now_ns, key, || value)?;
+        *placed.value = value;
+        Some(placed)
+    }
+
+    /// Takes a key out: its value.
+    #[inline]
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let hash = self.hasher.hash(key);
+        let at = self.find(hash, key)?;
+        Some(self.take_out(hash, at).1)
+    }
+
+    // ---- step by step
 
     /// Step one: hashes a key, and asks the cache for its bucket.
-    #[inline]
-    pub fn hash(&self, key: &FlowKey) -> KeyHash {
+    #[inline(always)]
+    pub fn hash(&self, key: &K) -> KeyHash {
         let hash = self.hasher.hash(key);
-        if let Some(bucket) = self.buckets.get(self.bucket(hash, 0)) {
-            prefetch::for_reading(bucket);
-        }
+        self.index.prefetch(hash);
         hash
     }
 
-    /// Step two: finds the entry the key has, if its tag does not mislead, and asks the cache for the
-    /// first and the last line of it.
-    #[inline]
+    /// Step two: finds the entry the key has, if its tag does not mislead, and asks the cache for it and for its stamp.
+    #[inline(always)]
     pub fn candidate(&self, hash: KeyHash) -> Candidate {
-        let home = self.buckets.get(self.bucket(hash, 0));
-        let found = home.and_then(|bucket| Some(bucket.entry(bucket.tagged(hash.tag()).next()?)));
-        match found.and_then(|at| Some((at, self.entries.get(at)?))) {
-            Some((at, entry)) => {
-                let first = ptr::from_ref(entry).cast::<u8>();
-                prefetch::for_writing(first.cast_mut());
-                prefetch::for_writing(first.wrapping_add(size_of::<Entry<V>>() - 1).cast_mut());
-                Candidate(at as u32)
+        let candidate = self.approach(hash);
+        self.entries.prefetch_stamp(candidate.0 as usize);
+        candidate
+    }
+
+    /// Step three, [`get`](FlowTable::get): `hash` and `candidate` are what the steps before said of this key; anything may have been put in
+    /// and removed since.
+    #[inline]
+    pub fn get_at(&self, hash: KeyHash, candidate: Candidate, key: &K) -> Option<&V> {
+        self.entries.get(self.locate(hash, candidate, key)?).map(|entry| &entry.value)
+    }
+
+    /// Step three, [`get_mut`](FlowTable::get_mut): as in [`get_at`](FlowTable::get_at).
+    #[inline]
+    pub fn get_mut_at(
+        &mut self,
+        now_ns: u64,
+        hash: KeyHash,
+        candidate: Candidate,
+        key: &K,
+    ) -> Option<&mut V> {
+        let at = self.locate(hash, candidate, key)?;
+        self.entries.touch(at, now_ns)
+    }
+
+    /// Step three, [`entry`](FlowTable::entry): as in [`get_at`](FlowTable::get_at).
+    #[inline]
+    pub fn entry_at(
+        &mut self,
+        now_ns: u64,
+        hash: KeyHash,
+        candidate: Candidate,
+        key: &K,
+        value: impl FnOnce() -> V,
+    ) -> Option<Placed<'_, K, V>> {
+        let (at, is_new, evicted) = match self.locate(hash, candidate, key) {
+            Some(at) => (at, false, None),
+            None => {
+                let (at, evicted) = self.put_in(now_ns, hash, (*key, value()))?;
+                (at, true, evicted)
+            }
+        };
+        Some(Placed { value: self.entries.touch(at, now_ns)?, is_new, evicted })
+    }
+
+    // ---- what they are made of
+
+    /// Step two without the stamp.
+    #[inline(always)]
+    fn approach(&self, hash: KeyHash) -> Candidate {
+        match self.index.likely(hash) {
+            Some(at) => {
+                self.entries.prefetch(at as usize);
+                Candidate(at)
             }
             None => Candidate::NONE,
         }
     }
 
-    /// Step three: the value of a key, which is put in with [`Default`] if it is not there yet; `None`,
-    /// and counted, if it is full. `hash` and `candidate` are what the steps before said of this key;
-    /// other keys may have been put in since.
-    #[inline]
-    pub fn entry(&mut self, hash: KeyHash, candidate: Candidate, key: &FlowKey) -> Option<&mut V> {
+    #[inline(always)]
+    fn locate(&self, hash: KeyHash, candidate: Candidate, key: &K) -> Option<usize> {
         let guess = candidate.0 as usize;
-        let at = if self.holds(guess, key) { guess } else { self.find_or_insert(hash, key)? };
-        Some(&mut self.entries.get_mut(at)?.value)
-    }
-
-    /// All three steps at once, for a single key.
-    #[inline]
-    pub fn lookup_or_insert(&mut self, key: &FlowKey) -> Option<&mut V> {
-        let at = self.find_or_insert(self.hasher.hash(key), key)?;
-        Some(&mut self.entries.get_mut(at)?.value)
-    }
-
-    /// The number of the bucket that a search for a key comes to after `steps` others.
-    #[inline(always)]
-    fn bucket(&self, hash: KeyHash, steps: usize) -> usize {
-        let mask = self.buckets.len() - 1;
-        hash.home().wrapping_add(hash.stride().wrapping_mul(steps)) & mask
-    }
-
-    #[inline(always)]
-    fn holds(&self, at: usize, key: &FlowKey) -> bool {
-        // What is past `len` was never put in.
-        at < self.len && self.entries.get(at).is_some_and(|entry| same(&entry.key, key))
+        let is_it = self.entries.stamp(guess).is_some() && self.entries.with_key(guess, key).is_some();
+        if is_it { Some(guess) } else { self.find(hash, key) }
     }
 
     #[inline]
-    fn find_or_insert(&mut self, hash: KeyHash, key: &FlowKey) -> Option<usize> {
-        for steps in 0..PROBES {
-            let number = self.bucket(hash, steps);
-            let bucket = self.buckets.get(number)?;
-            let found = bucket.tagged(hash.tag()).map(|place| bucket.entry(place));
-            if let Some(at) = found.into_iter().find(|at| self.holds(*at, key)) {
-                return Some(at);
-            }
-            if let Some(place) = bucket.free() {
-                return self.insert(number, place, hash, key);
-            }
-        }
-        self.full_count += 1;
-        None
+    fn find(&self, hash: KeyHash, key: &K) -> Option<usize> {
+        self.index.find(hash, |at| self.entries.with_key(at, key).is_some())
     }
 
-    fn insert(&mut self, bucket: usize, place: usize, hash: KeyHash, key: &FlowKey) -> Option<usize> {
-        let at = self.len;
-        let (Some(bucket), Some(entry)) = (self.buckets.get_mut(bucket), self.entries.get_mut(at)) else {
-            self.full_count += 1;
-            return None;
+    /// Puts in a key that is not there: where, and who made room.
+    fn put_in(&mut self, now_ns: u64, hash: KeyHash, entry: (K, V)) -> Option<(usize, Option<(K, V)>)> {
+        let evicted = match self.crowded(hash) {
+            None => None,
+            Some(victim) => Some(self.evict(now_ns, victim)?),
         };
-        bucket.fill(place, hash.tag(), at as u32);
-        *entry = Entry { key: *key, value: V::default() };
-        self.len = at + 1;
-        Some(at)
+        let room = self.index.room(hash)?;
+        let at = self.entries.take(entry, now_ns)?;
+        self.index.fill(hash, room, at);
+        self.counts.len += 1;
+        self.counts.peak = self.counts.peak.max(self.counts.len);
+        Some((at, evicted))
     }
-}
 
-/// Are they equal? Word by word: `==` of forty bytes is a call of `memcmp`, and a table asks once a packet.
-#[inline(always)]
-fn same(one: &FlowKey, other: &FlowKey) -> bool {
-    let (one, _) = one.as_bytes().as_chunks::<8>();
-    let (other, _) = other.as_bytes().as_chunks::<8>();
-    let differences = one.iter().zip(other).map(|(a, b)| u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b));
-    differences.fold(0, |all, word| all | word) == 0
+    /// Among whom somebody has to make room for this hash, if so.
+    #[inline]
+    fn crowded(&self, hash: KeyHash) -> Option<Victim> {
+        if self.index.room(hash).is_none() {
+            Some(Victim::Rival(hash))
+        } else {
+            (!self.entries.has_free()).then_some(Victim::Anyone)
+        }
+    }
+
+    #[inline]
+    fn take_out(&mut self, hash: KeyHash, at: usize) -> (K, V) {
+        self.index.remove(hash, at);
+        self.counts.len -= 1;
+        self.entries.let_go(at)
+    }
 }

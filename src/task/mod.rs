@@ -12,9 +12,10 @@
 //! own memory; so a handle is a number, which may lie in an application while that is carried to its core.
 //!
 //! In the order things happen: what an application [needs](TaskNeeds), the core's own (`local`), its `kind`s of tasks,
-//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`]; and for tasks that have a flow: `flows`
+//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`], [`channel`]s; and for tasks that have a flow: `flows`
 //! whose packets go to a `mailbox` each, the [`Flow`] as its task has it, source `ports` for those it opens itself.
 
+mod channel;
 mod flow;
 mod flows;
 mod held;
@@ -28,11 +29,12 @@ mod state;
 mod time;
 mod timers;
 
+pub use channel::{Closed, NotSent, Receiver, Sender, channel, channel_room};
 pub use flow::Flow;
 pub use flows::{FlowCount, FlowLimits, Flows, NoFlow};
 pub(crate) use flows::{FlowReasons, FlowSet};
 pub use held::{Held, hand_over, originate};
-pub use hugepages::slots::{Ended, Join, NotSpawned, Refused, yield_now};
+pub use hugepages::slots::{Ended, Join, NotShared, NotSpawned, Refused, Shared, share, yield_now};
 pub use kind::{KindCount, Stalls, TaskKind};
 pub(crate) use local::{Entered, Local, Room, with};
 pub use local::{core, now_ns};

@@ -38,6 +38,13 @@ impl TaskNeeds {
         self.timers(count)
     }
 
+    /// `count` values more of at most `room` bytes that tasks [share](super::share), [channels](super::channel) among them.
+    #[must_use]
+    pub fn shared(mut self, room: u32, count: u32) -> TaskNeeds {
+        self.slots.push(SlotClass { room, count });
+        self
+    }
+
     /// `count` timers more: for tasks that wait for several things at a time.
     #[must_use]
     pub fn timers(mut self, count: u32) -> TaskNeeds {

@@ -134,6 +134,21 @@ impl<F: Future> Typed<F> {
     }
 }
 
+/// The functions for a value that is no future's output: there is nothing to poll.
+pub(super) struct Value<T>(T);
+
+impl<T> Value<T> {
+    pub(super) const TABLE: Table =
+        Table { poll: |_, _| Poll::Pending, drop_future: |_| (), drop_output: Self::drop_value };
+
+    /// # Safety
+    /// A `T` is there, and is not used after this.
+    unsafe fn drop_value(at: NonNull<u8>) {
+        // SAFETY: says the caller.
+        unsafe { at.cast::<T>().drop_in_place() };
+    }
+}
+
 impl Head {
     /// The head of a slot nobody has.
     pub(super) fn free(class: u8, next_free: u32) -> Head {

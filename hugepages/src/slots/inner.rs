@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 
 use super::head::state::{CANCEL, FUTURE, JOIN, OUTPUT, PANICKED, QUEUED, RUNNING};
-use super::head::{Head, Typed};
+use super::head::{Head, Typed, Value};
 use super::inbox::Inbox;
 use super::queue::Queue;
 use super::waker::{self, GENERATIONS};
@@ -186,13 +186,10 @@ impl Inner {
             );
         }
         let need = Layout::new::<F>().size().max(Layout::new::<F::Output>().size());
-        let Some((class, number)) = self.free_slot(need) else {
+        let Some(number) = self.take_slot(need) else {
             return Err(NotSpawned { why: self.refuse(need), future });
         };
         let head = self.head(number);
-        class.free.set(head.next_free.get());
-        class.used.set(class.used.get() + 1);
-        class.peak.set(class.peak.get().max(class.used.get()));
         head.table.set(Some(&Typed::<F>::TABLE));
         head.tag.set(tag);
         // SAFETY: the slot is free, and has room for an `F` (and for its output) at an alignment that suffices.
@@ -202,10 +199,37 @@ impl Inner {
         Ok(number)
     }
 
+    /// Puts a value into a slot, for a handle to have.
     #[inline]
-    fn free_slot(&self, need: usize) -> Option<(&Class, u32)> {
-        let fits = self.classes.iter().find(|class| class.room >= need && class.free.get() != NONE)?;
-        Some((fits, fits.free.get()))
+    pub(super) fn place_value<T: 'static>(&self, value: T) -> Result<u32, (Refused, T)> {
+        const {
+            assert!(align_of::<T>() <= ALIGN, "values align to 16 bytes");
+        }
+        let need = size_of::<T>();
+        let Some(number) = self.take_slot(need) else { return Err((self.refuse(need), value)) };
+        let head = self.head(number);
+        head.table.set(Some(&Value::<T>::TABLE));
+        // SAFETY: the slot is free, and has room for a `T` at an alignment that suffices.
+        unsafe { head.contents().cast::<T>().write(value) };
+        head.state.set(OUTPUT | JOIN);
+        Ok(number)
+    }
+
+    /// Where the value is that was put into a slot.
+    #[inline(always)]
+    pub(super) fn value(&self, number: u32) -> NonNull<u8> {
+        self.head(number).contents()
+    }
+
+    /// The smallest free slot with so much room.
+    #[inline]
+    fn take_slot(&self, need: usize) -> Option<u32> {
+        let class = self.classes.iter().find(|class| class.room >= need && class.free.get() != NONE)?;
+        let number = class.free.get();
+        class.free.set(self.head(number).next_free.get());
+        class.used.set(class.used.get() + 1);
+        class.peak.set(class.peak.get().max(class.used.get()));
+        Some(number)
     }
 
     #[cold]

@@ -1,13 +1,13 @@
-//! One cache line of the table's index: eight tags, and which entry each belongs to.
+//! One cache line of a table's index: eight tags, and which entry each belongs to.
 
+use hugepages::lanes;
 use zerocopy::FromZeros;
 
 /// Places in a bucket.
 pub(super) const PLACES: usize = 8;
 
-/// Four 16-bit lanes of a word.
-const LANES_LOW: u64 = 0x0001_0001_0001_0001;
-const LANES_HIGH: u64 = 0x8000_8000_8000_8000;
+/// Places in a word of tags.
+const LANES: usize = 4;
 
 /// Sixteen bits of a key's hash that tell the keys of a bucket apart; 0 marks a place that is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +19,22 @@ impl Tag {
 
 /// A cache line of the index. All zeros is an empty one.
 ///
-/// Place `p` has its tag in lane `p / 2` of word `p % 2`, which is where the bits of a comparison of
-/// both words come out in order.
+/// Place `p` has its tag in lane `p % 4` of word `p / 4`.
 #[derive(Clone, Copy, Debug, FromZeros)]
 #[repr(C, align(64))]
 pub struct Bucket {
-    tags: [u64; 2],
+    tags: [u64; PLACES / LANES],
     entries: [u32; PLACES],
+    /// Entries whose search passed over this bucket because it was full, and which are in a later one of theirs. A table that
+    /// removes nothing needs no count: there, a bucket that was full still is.
+    passed: u32,
 }
 
 const _: () = assert!(size_of::<Bucket>() == hugepages::CACHE_LINE);
 
-/// Places of a bucket, as bits: place `p` is bit `p / 2 * 16 + p % 2`.
+/// Places of a bucket, as bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Places(u64);
+pub(super) struct Places(u32);
 
 impl Iterator for Places {
     type Item = usize;
@@ -42,9 +44,9 @@ impl Iterator for Places {
         if self.0 == 0 {
             return None;
         }
-        let bit = self.0.trailing_zeros() as usize;
+        let place = self.0.trailing_zeros() as usize;
         self.0 &= self.0 - 1;
-        Some(bit >> 3 | bit & 1)
+        Some(place)
     }
 }
 
@@ -52,9 +54,7 @@ impl Bucket {
     /// The places that carry this tag.
     #[inline(always)]
     pub(super) fn tagged(&self, tag: Tag) -> Places {
-        let wanted = u64::from(tag.0) * LANES_LOW;
-        let [even, odd] = self.tags.map(|tags| zero_lanes(tags ^ wanted));
-        Places(even >> 15 | odd >> 14)
+        Places(lanes::equal(self.tags, tag.0))
     }
 
     /// The first place that is free.
@@ -72,17 +72,45 @@ impl Bucket {
     /// Fills a free place.
     #[inline]
     pub(super) fn fill(&mut self, place: usize, tag: Tag, entry: u32) {
-        self.tags[place % 2] |= u64::from(tag.0) << (place / 2 * 16);
+        self.tags[place / LANES] |= u64::from(tag.0) << (place % LANES * 16);
         self.entries[place % PLACES] = entry;
     }
-}
 
-/// The high bit of every 16-bit lane that is zero, and no other bit: adding 0x7fff to the low 15 bits
-/// of a lane carries into its high bit unless they are zero, and never beyond it.
-#[inline(always)]
-const fn zero_lanes(word: u64) -> u64 {
-    let low = word & !LANES_HIGH;
-    !((low + !LANES_HIGH) | word) & LANES_HIGH
+    /// The place, among those with this tag, that names this entry.
+    #[inline]
+    pub(super) fn place_of(&self, tag: Tag, entry: usize) -> Option<usize> {
+        self.tagged(tag).find(|place| self.entry(*place) == entry)
+    }
+
+    /// Makes a place free.
+    #[inline]
+    pub(super) fn clear(&mut self, place: usize) {
+        self.tags[place / LANES] &= !(u64::from(u16::MAX) << (place % LANES * 16));
+    }
+
+    /// The entries of the places that are taken.
+    pub(super) fn taken(&self) -> impl Iterator<Item = usize> + '_ {
+        let Places(free) = self.tagged(Tag::FREE);
+        Places(!free & ((1 << PLACES) - 1)).map(|place| self.entry(place))
+    }
+
+    /// Has the search for some entry passed over it?
+    #[inline(always)]
+    pub(super) fn is_passed(&self) -> bool {
+        self.passed != 0
+    }
+
+    /// One entry more is in a later bucket because this one was full.
+    #[inline]
+    pub(super) fn pass(&mut self) {
+        self.passed += 1;
+    }
+
+    /// One such entry was removed.
+    #[inline]
+    pub(super) fn unpass(&mut self) {
+        self.passed -= 1;
+    }
 }
 
 #[cfg(test)]
@@ -95,18 +123,24 @@ mod tests {
         fn finds_the_tags_that_were_filled_in(
             tags in proptest::collection::vec(prop_oneof![1u16..4, 0x7ffeu16..0x8002, 1u16..], 0..=PLACES),
             wanted in prop_oneof![1u16..4, 0x7ffeu16..0x8002, 1u16..],
+            cleared in 0..PLACES,
         ) {
             let mut bucket = Bucket::new_zeroed();
             for (nth, tag) in tags.iter().enumerate() {
                 let place = bucket.free();
                 prop_assert_eq!(place, Some(nth));
                 bucket.fill(nth, Tag(*tag), 100 + nth as u32);
+                prop_assert!(bucket.place_of(Tag(*tag), 100 + nth) == Some(nth));
             }
             let found: Vec<usize> = bucket.tagged(Tag(wanted)).collect();
             let model: Vec<usize> = (0..tags.len()).filter(|at| tags[*at] == wanted).collect();
             prop_assert_eq!(&found, &model);
             prop_assert!(found.iter().all(|place| bucket.entry(*place) == 100 + *place));
             prop_assert_eq!(bucket.free(), (tags.len() < PLACES).then_some(tags.len()));
+            prop_assert!(bucket.taken().eq(100..100 + tags.len()));
+            bucket.clear(cleared);
+            prop_assert_eq!(bucket.free(), Some(cleared.min(tags.len())));
+            prop_assert!(bucket.taken().eq((100..100 + tags.len()).filter(|entry| *entry != 100 + cleared)));
         }
     }
 }
