@@ -92,11 +92,6 @@ impl<W> Pending<W> {
         }
     }
 
-    /// Questions under way.
-    pub(super) fn len(&self) -> usize {
-        self.questions.len() - self.free_questions.len()
-    }
-
     fn place(&self, key: &Key) -> usize {
         key.hash() as usize & (self.places.len() - 1)
     }

@@ -88,25 +88,22 @@ pub(in super::super) fn parse(message: &[u8]) -> Result<Query, Fault> {
     if flags & OPCODE != 0 {
         return refused(rcode::NOTIMP, query);
     }
-    let Some(name) = name(&message[HEADER..]) else { return refused(rcode::FORMERR, query) };
+    let name = name(&message[HEADER..]).filter(|name| HEADER + name + 4 <= message.len());
+    let Some(name) = name.filter(|_| get(header, 4) == 1) else { return refused(rcode::FORMERR, query) };
     let end = HEADER + name + 4;
-    if header[4..10] != [0, 1, 0, 0, 0, 0] || end > message.len() {
-        return refused(rcode::FORMERR, query);
-    }
     query.question = name + 4;
+    if let Some(rcode) = refuses(get(message, end - 4), get(message, end - 2)) {
+        return refused(rcode, query);
+    }
     match edns(message, end, get(header, 10)) {
-        Err(()) => return refused(rcode::FORMERR, query),
-        Ok(None) => {}
-        Ok(Some((edns, version))) => {
-            query.edns = Some(edns);
-            if version > 0 {
-                return refused(rcode::BADVERS, query);
+        Ok(found) if header[6..10] == [0; 4] => {
+            query.edns = found.map(|(edns, _)| edns);
+            match found {
+                Some((_, 1..)) => refused(rcode::BADVERS, query),
+                _ => Ok(query),
             }
         }
-    }
-    match refuses(get(message, end - 4), get(message, end - 2)) {
-        Some(rcode) => refused(rcode, query),
-        None => Ok(query),
+        _ => refused(rcode::FORMERR, query),
     }
 }
 

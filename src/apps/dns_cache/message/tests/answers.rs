@@ -55,6 +55,7 @@ fn refusals_are_no_longer_than_what_they_refuse() {
         (message(5, 0x0110, [1, 0, 0, 0], &[&asked]), 4, 1),
         (message(5, 0x2900, [1, 0, 0, 0], &[&asked]), 4, 0),
         (message(5, 0x0100, [2, 0, 0, 0], &[&asked]), 1, 0),
+        (message(5, 0x0100, [1, 1, 0, 0], &[&question("a", 1)]), 1, 1),
         (message(5, 0x0100, [1, 0, 0, 1], &[&question("a", 1), &opt(1232, 0, 3, 0x8000, &[])]), 0, 1),
     ];
     for (query, low, questions) in cases {
