@@ -66,10 +66,11 @@ fn asked_all(lab: &Lab, folder: &Folder, place: &str, server: &str, questions: &
     let parts: Vec<&[String]> = questions.chunks(questions.len().div_ceil(8)).collect();
     let start = |(number, part): (usize, &&[String])| {
         let batch = folder.write(&format!("questions-{number}"), &part.join("\n"));
-        let words =
-            ["+tries=1", "+time=5", "+nocookie", "+ignore", "+noall", "+comments", "+question", "+answer"];
+        // dig asks for ANY over TCP by itself.
+        let how = ["+notcp", "+tries=1", "+time=10", "+nocookie", "+ignore", "+nottlid"];
+        let shown = ["+noall", "+comments", "+question", "+answer", "+authority", "+additional"];
         let mut dig = lab.command(place, "dig");
-        dig.args(words).args(["+authority", "+additional", "+nottlid", &format!("@{server}"), "-f", &batch]);
+        dig.args(how).args(shown).args([&format!("@{server}"), "-f", &batch]);
         dig.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("dig is installed")
     };
     let asking: Vec<_> = parts.iter().enumerate().map(start).collect();

@@ -58,7 +58,7 @@ fn records(zone: &mut String, name: &str, n: usize) -> &'static [&'static str] {
             &["A"]
         }
         10 => {
-            for host in 0..2 + n % 60 {
+            for host in 0..2 + n % 100 {
                 let _ = writeln!(zone, "{name} {ttl} IN A 203.0.{host}.{b}");
             }
             &["A", "MX"]
