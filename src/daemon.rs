@@ -5,6 +5,7 @@ mod poll;
 mod privileges;
 mod progress;
 mod reduce;
+mod stalls;
 mod start;
 mod stop;
 mod watch;

@@ -54,6 +54,7 @@ const KEYS: &[(&str, &str)] = &[
     ("books.held", "count"),
     ("books.received", "count"),
     ("books.unaccounted", "count"),
+    ("containers", "list"),
     ("cores", "count"),
     ("digest", "object"),
     ("digest.output", "text"),
@@ -218,11 +219,31 @@ fn a_flow_meters_tally_has_these_keys() {
 }
 
 #[test]
+fn containers_tell_how_full_they_were() {
+    let (_, report) = replay(0, &["flow-meter,sink", "--set", "app.flow-meter.capacity=64"]);
+    let flows = report["tallies"]["flow-meter"]["flows"].as_u64().unwrap();
+    let [container] = &report["containers"].as_array().unwrap()[..] else {
+        panic!("one container: {report}")
+    };
+    let keys: Vec<&String> = container.as_object().unwrap().keys().collect();
+    assert_eq!(keys, CONTAINER_KEYS);
+    let count = |key: &str| container[key].as_u64().unwrap();
+    assert_eq!((&container["application"], &container["name"]), (&"flow-meter".into(), &"flows".into()));
+    // Two cores.
+    assert_eq!(["capacity", "used", "peak", "evicted", "refused"].map(count), [128, flows, flows, 0, 0]);
+    let fullest = container["fullest"].as_f64().unwrap();
+    assert!(fullest >= flows as f64 / 128.0 && fullest <= 1.0, "{fullest}");
+}
+
+const CONTAINER_KEYS: [&str; 8] =
+    ["application", "capacity", "evicted", "fullest", "name", "peak", "refused", "used"];
+
+#[test]
 fn readme_names_every_key() {
     let readme = include_str!("../README.md");
     let start = readme.find("## The report").expect("README has a part about the report");
     let section = readme[start..].split("\n## ").next().unwrap_or_default();
-    for (key, _) in KEYS {
+    for key in KEYS.iter().map(|(key, _)| *key).chain(CONTAINER_KEYS) {
         let last = key.rsplit(['.', ']']).next().unwrap_or_default();
         assert!(last == "*" || section.contains(last), "{key} is not in README");
     }

@@ -77,8 +77,11 @@ fn asked_all(lab: &Lab, folder: &Folder, place: &str, server: &str, questions: &
     let mut all = Vec::new();
     for (asking, part) in asking.into_iter().zip(parts) {
         let out = asking.wait_with_output().expect("it ends").stdout;
-        let answers = zone::answers(&String::from_utf8_lossy(&out));
-        assert_eq!(answers.len(), part.len(), "{place} {server}");
+        let out = String::from_utf8_lossy(&out);
+        let answers = zone::answers(&out);
+        let odd = ["timed out", "error", "malformed", "mismatch", "Warning", "reached", "bad"];
+        let odd: Vec<&str> = out.lines().filter(|line| odd.iter().any(|word| line.contains(word))).collect();
+        assert_eq!(answers.len(), part.len(), "{place} {server}: {odd:?}");
         all.extend(answers);
     }
     all

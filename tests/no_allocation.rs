@@ -3,6 +3,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
 
 use mnvkd::packet::Burst;
 use mnvkd::pipeline::{Application, Build, Context};
@@ -251,4 +252,40 @@ fn nothing_allocates_while_a_real_capture_is_read() {
     let file = dir.join("pcapngtest__le_test202.pcapng");
     let setup = watched(1).capture("file", &file, "loop = 200");
     assert_quiet(&setup.pipeline("main", &["file"], &[], &["watch", "flow-meter", "sink"]), How::Threads);
+}
+
+/// A flow's task that sends every packet on after a rest, or at once.
+struct Rests;
+
+impl mnvkd::pipeline::FlowTask for Rests {
+    type Config = ();
+    type Tally = ();
+
+    fn new((): &(), _: &mut Build<'_>) -> anyhow::Result<Rests> {
+        Ok(Rests)
+    }
+
+    async fn converse(mut flow: mnvkd::task::Flow, shared: mnvkd::task::State<Self>) {
+        let (sender, mut receiver) = mnvkd::task::channel::<mnvkd::task::Held, 2>().expect("a slot");
+        while let Ok(Some(packet)) = flow.recv_timeout(Duration::from_millis(2)).await {
+            shared.with(|_| ());
+            if sender.try_send(packet).is_ok() && flow.key().a().port() % 4 == 0 {
+                mnvkd::task::sleep(Duration::from_micros(50)).await;
+            }
+            receiver.recv().await.expect("it was sent").consume();
+        }
+    }
+
+    fn tally(self) {}
+}
+
+#[test]
+fn nothing_allocates_while_tasks_come_and_go() {
+    for keys in ["flows = 300\nrate = \"300k\"", "flows = 100000\nrate = \"100k\""] {
+        let setup = watched(2)
+            .daemon(|daemon| daemon.register::<mnvkd::pipeline::PerFlow<Rests>>("rests"))
+            .port("load", "generator", keys)
+            .pipeline("main", &["load"], &[], &["watch", "rests", "drop"]);
+        assert_quiet(&setup, How::RunFor(400));
+    }
 }

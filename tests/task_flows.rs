@@ -73,7 +73,7 @@ impl Application for Talk {
 
     fn tasks(config: &TalkConfig) -> TaskNeeds {
         let room = task::room(|(flow, think, talks)| talk(flow, think, talks));
-        TaskNeeds::default().tasks(room, config.flows).mailboxes(config.flows)
+        TaskNeeds::default().tasks(room, config.flows).flows(config.flows)
     }
 
     fn new(config: &TalkConfig, build: &mut Build<'_>) -> Result<Talk> {
@@ -81,7 +81,7 @@ impl Application for Talk {
         let limits = FlowLimits { mailbox: config.mailbox, idle, ..FlowLimits::default() };
         Ok(Talk {
             kind: build.task("talk")?,
-            flows: build.flows("talk", limits)?,
+            flows: build.flows("talk", config.flows, limits)?,
             talks: build.state(Talks::default())?,
             think: Duration::from_micros(config.think_us),
         })
@@ -246,7 +246,7 @@ impl Application for Ask {
     const DECIDES: bool = true;
 
     fn tasks((): &()) -> TaskNeeds {
-        TaskNeeds::default().tasks(task::room(|(a, b, c)| ask(a, b, c)), 512).mailboxes(512).originates(64)
+        TaskNeeds::default().tasks(task::room(|(a, b, c)| ask(a, b, c)), 512).flows(512).originates(64)
     }
 
     fn shards((): &()) -> Option<u16> {
@@ -255,7 +255,7 @@ impl Application for Ask {
 
     fn new((): &(), build: &mut Build<'_>) -> Result<Ask> {
         let (kind, asked) = (build.task("ask")?, build.state(Asked::default())?);
-        Ok(Ask { kind, flows: build.flows("questions", FlowLimits::default())?, asked })
+        Ok(Ask { kind, flows: build.flows("questions", 512, FlowLimits::default())?, asked })
     }
 
     fn process(&mut self, burst: &mut Burst, _: &Context) {

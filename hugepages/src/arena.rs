@@ -14,6 +14,7 @@ use std::sync::Arc;
 use zerocopy::FromZeros;
 
 use crate::CACHE_LINE;
+use crate::filled::Filled;
 use crate::pages::{MapError, Mapping, PagePolicy, PageSize};
 use crate::pool::{FramePool, PoolShape};
 use crate::ring::{self, Consumer, Producer};
@@ -186,6 +187,24 @@ impl Arena {
         let bytes = size_of::<T>().saturating_mul(n);
         let first = self.take(what, bytes, align_of::<T>())?.cast::<T>();
         Ok(Carved { elements: NonNull::slice_from_raw_parts(first, n), _kept: self.mapping.clone() })
+    }
+
+    /// Carves `n` elements of any type, each made by `fill` of its number, aligned to a cache line or more if `T` wants
+    /// more; [`carve_bytes`] says what they take. They are dropped with what is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Full`] with the numbers, and nothing is carved or made.
+    pub fn carve_filled<T>(
+        &mut self,
+        what: &'static str,
+        n: usize,
+        fill: impl FnMut(usize) -> T,
+    ) -> Result<Filled<T>, ArenaError> {
+        let bytes = size_of::<T>().saturating_mul(n);
+        let first = self.take(what, bytes, align_of::<T>())?.cast::<T>();
+        // SAFETY: taken just now, with this size and alignment, from the mapping handed over; nobody else has it.
+        Ok(unsafe { Filled::mapped(first, n, fill, self.mapping.clone()) })
     }
 
     /// Carves a pool of frames, all of them home.

@@ -15,11 +15,13 @@
 //! 9. [`pool`]: where frames are acquired and go home to.
 //! 10. [`ring`]: one producer, one consumer, bursts.
 //! 11. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
-//! 12. [`arena`]: one mapping carved into slices, pools, rings and slots.
-//! 13. [`umem`]: frames lent to the kernel through an AF_XDP socket.
+//! 12. [`filled`]: values of any type, dropped with their owner.
+//! 13. [`arena`]: one mapping carved into slices, values, pools, rings and slots.
+//! 14. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
+pub mod filled;
 pub mod frame;
 pub mod instructions;
 pub mod inventory;
@@ -35,6 +37,7 @@ pub mod slots;
 pub mod umem;
 
 pub use arena::{Arena, ArenaError, Carved, Sealed};
+pub use filled::Filled;
 pub use frame::{Frame, HEAD_BYTES, NoRoom};
 pub use pages::{MapError, Mapping, PagePolicy, PageSize};
 pub use pool::{FramePool, PoolShape};

@@ -17,7 +17,7 @@
 //! slots may be sent to another thread; from then on every method panics elsewhere, and dropped
 //! elsewhere they leak their futures.
 //!
-//! In the order a task passes them: `inner` (spawn, poll, end) and the `head` of each slot, `queue`, [`Waker`](std::task::Waker)s in `waker`,
+//! In the order a task passes them: `inner` (spawn, poll, end) and the `head` of each slot, `queue`, [`Waker`]s in `waker`,
 //! [`inbox`] for wakes from elsewhere, [`Join`] for its result. [`Shared`] is a value in a slot, for several tasks.
 
 mod head;
@@ -32,6 +32,7 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Waker;
 
 pub use inbox::Inbox;
 use inner::Inner;
@@ -302,6 +303,12 @@ where
         }
         None => Err(NotSpawned { why: Refused::Outside, future }),
     }
+}
+
+/// Asks the cache for the head of the task a waker wakes, if it is one of the slots this thread is in.
+#[inline]
+pub fn prefetch(waker: &Waker) {
+    waker::prefetch(waker);
 }
 
 /// Lets every other ready task go first.

@@ -153,3 +153,21 @@ fn a_pool_dropped_before_its_frames_leaves_their_memory_alone() {
     frame.bytes_mut().fill(5);
     assert_eq!(frame.bytes(), [5; 100]);
 }
+
+#[test]
+fn values_of_any_type_are_made_aligned_and_dropped() {
+    #[repr(align(256))]
+    struct Counted(std::rc::Rc<()>);
+    let counted = std::rc::Rc::new(());
+    let mut arena = arena(carve_bytes::<Counted>(20) + carve_bytes::<u8>(1));
+    let _odd = arena.carve::<u8>("byte", 1).unwrap();
+    let filled = arena.carve_filled("values", 20, |_| Counted(counted.clone())).unwrap();
+    assert!(filled.as_ptr().addr().is_multiple_of(256));
+    assert_eq!((filled.len(), std::rc::Rc::strong_count(&filled[19].0)), (20, 21));
+    let nothing = |_| -> u64 { panic!("made where there is no room") };
+    let error = arena.carve_filled("more", 1 << 40, nothing);
+    assert!(matches!(error, Err(ArenaError::Full { what: "more", .. })));
+    drop(arena);
+    drop(filled);
+    assert_eq!(std::rc::Rc::strong_count(&counted), 1);
+}

@@ -27,6 +27,7 @@ use crate::packet::flow::FlowKey;
 use crate::packet::layers::{Layers, Transport};
 use crate::packet::{Burst, BurstSize};
 use crate::pipeline::{Application, Build, Context, Reads};
+use crate::reduce::Occupancy;
 use crate::state::flow_records::{self, FlowRecords, KeyHash, MOST_CAPACITY};
 use crate::steer::key::PartitionKey;
 
@@ -143,6 +144,13 @@ impl Application for FlowMeter {
     #[inline]
     fn process(&mut self, burst: &mut Burst, _context: &Context) {
         self.meter(burst);
+    }
+
+    fn occupancy(&self) -> Vec<Occupancy> {
+        // Flows stay: there are never more than at the end.
+        let flows = self.table.len() as u64;
+        let (capacity, refused) = (self.table.capacity() as u64, self.table.full_count());
+        vec![Occupancy { name: "flows", capacity, used: flows, peak: flows, evicted: 0, refused }]
     }
 
     fn tally(self) -> FlowTally {

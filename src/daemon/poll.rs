@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::intruders::Intruders;
 use super::privileges::{self, Privileges};
 use super::progress::Progress;
+use super::stalls::Stalls;
 use super::stop::StopFlag;
 use super::watch::Watch;
 use super::{RunOptions, reduce, start};
@@ -60,12 +61,14 @@ pub(super) fn run(
     let mut progress = Progress::new(options.progress, &built.published);
     let mut watch = Watch::new();
     let mut intruders = Intruders::new(&plan.wiring.cores, &built.published);
+    let mut stalls = Stalls::new(&built.polled, &built.published, &built.kinds);
     let over = |now_ns: u64| options.for_ns.is_some_and(|limit| now_ns - started_ns >= limit);
     loop {
         thread::sleep(Duration::from_nanos(LOOK_EVERY_NS));
         progress.tick();
         watch.tick(&mut built, &privileges);
         intruders.tick();
+        stalls.tick(&mut built.notes);
         let all = |test: fn(&Published) -> bool| built.published.iter().all(|core| test(core));
         let ended = all(|core| core.ended.load(Ordering::Acquire));
         let gone = built.published.iter().any(|core| core.gone.load(Ordering::Acquire));

@@ -9,8 +9,8 @@ use crate::packet::{Reason, Reasons};
 use crate::pipeline::StageCost;
 use crate::pipeline::registry::AnyTally;
 use crate::reduce::report::{
-    BooksReport, CoreReport, DigestReport, InputTotals, PagesReport, PortReport, RateReport, Report,
-    StageReport,
+    BooksReport, ContainerReport, CoreReport, DigestReport, InputTotals, PagesReport, PortReport, RateReport,
+    Report, StageReport,
 };
 use crate::reduce::{Books, OutputDigest, REGIME_NAMES, TallyHasher};
 use crate::topology::{Built, Plan, RunKind};
@@ -33,7 +33,7 @@ pub(super) fn report(
         }),
     );
     check(&mut results, &mut errors);
-    let (tallies, tally_digest) = tallies(plan, &mut results, &mut notes, &mut errors);
+    let (tallies, tally_digest, containers) = tallies(plan, &mut results, &mut notes, &mut errors);
     let (rate, received) =
         (rates(&results, rate), results.iter().map(|result| result.books.received).sum::<u64>());
     debug_assert!(rate.packets_per_second >= 0.0 || received == 0);
@@ -68,6 +68,7 @@ pub(super) fn report(
         digest: DigestReport { output: output_digest(&results), tally: tally_digest },
         tallies,
         tasks: tasks::tasks(&results, &built.kinds),
+        containers,
         stages: stages(&results),
         notes,
         errors,
@@ -167,13 +168,13 @@ fn rates(results: &[CoreResult], rate: Rate) -> RateReport {
     }
 }
 
-/// Merges every application's tallies by name, in the order of the cores; its last word; the digest over all.
+/// Merges every application's tallies by name, in the order of the cores; its last word; the digest over all; their containers.
 fn tallies(
     plan: &Plan,
     results: &mut [CoreResult],
     notes: &mut Vec<String>,
     errors: &mut Vec<String>,
-) -> (BTreeMap<String, serde_json::Value>, String) {
+) -> (BTreeMap<String, serde_json::Value>, String, Vec<ContainerReport>) {
     let mut merged: BTreeMap<&'static str, Box<dyn AnyTally>> = BTreeMap::new();
     for (name, configured) in &plan.applications {
         merged.insert(*name, configured.empty_tally());
@@ -186,7 +187,7 @@ fn tallies(
         }
     }
     let mut hasher = TallyHasher::default();
-    let mut values = BTreeMap::new();
+    let (mut values, mut containers) = (BTreeMap::new(), Vec::new());
     for (name, tally) in &merged {
         if let Some(configured) = plan.applications.get(name) {
             match configured.finish(tally.as_ref()) {
@@ -197,8 +198,9 @@ fn tallies(
         hasher.bytes(name.as_bytes());
         tally.digest(&mut hasher);
         values.insert((*name).to_owned(), tally.json());
+        containers.extend(tally.containers().iter().map(|container| ContainerReport::new(name, container)));
     }
-    (values, hasher.finish())
+    (values, hasher.finish(), containers)
 }
 
 fn stages(results: &[CoreResult]) -> Vec<StageReport> {

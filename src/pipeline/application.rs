@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::build::Build;
 use crate::packet::{Burst, CoreId};
-use crate::reduce::Tally;
+use crate::reduce::{Occupancy, Tally};
 use crate::steer::key::PartitionKey;
 use crate::task::TaskNeeds;
 
@@ -91,6 +91,11 @@ pub trait Application: Sized + Send + 'static {
 
     /// Looks at a burst. Allocates nothing, waits for nothing.
     fn process(&mut self, burst: &mut Burst, context: &Context);
+
+    /// How full its containers are, for the report; called once, before [`tally`](Application::tally).
+    fn occupancy(&self) -> Vec<Occupancy> {
+        Vec::new()
+    }
 
     /// What this instance found out; called once, after the last burst.
     fn tally(self) -> Self::Tally;

@@ -1,6 +1,6 @@
 //! What an application's constructor is given.
 
-use hugepages::{Arena, Carved};
+use hugepages::{Arena, Carved, Filled};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
 use crate::steer::steering::Steering;
@@ -48,8 +48,8 @@ pub struct Build<'a> {
     pub(crate) shards: Option<u16>,
     /// Which core packets of the pipeline come to.
     pub(crate) steering: &'a Steering,
-    /// Flows that may have a mailbox, of all applications.
-    pub(crate) mailboxes: usize,
+    /// Sets of flows that applications declared, by size.
+    pub(crate) flow_sets: &'a [u32],
 }
 
 impl Build<'_> {
@@ -130,18 +130,17 @@ impl Build<'_> {
         Ok(State::new(self.local()?.add_state(Box::new(value))))
     }
 
-    /// A set of flows that may have a task each; reports call it `name`. Its packets are dropped for reasons of their own:
-    /// `mailbox-full`, `flows-full`, `flow-over`.
+    /// A set of up to `flows` flows at a time that may have a task each; reports call it `name`. Its packets are dropped for reasons
+    /// of their own: `mailbox-full`, `flows-full`, `flow-over`.
     ///
     /// # Errors
-    /// No application of the dataplane declared [tasks](super::Application::tasks) with
-    /// [mailboxes](crate::task::TaskNeeds::mailboxes); no numbers are left for the reasons.
-    pub fn flows(&mut self, name: &str, limits: FlowLimits) -> anyhow::Result<Flows> {
-        let capacity = self.mailboxes;
+    /// The application declared no such set ([`TaskNeeds::flows`](crate::task::TaskNeeds::flows)), so that the arena has no room for it; no
+    /// numbers are left for the reasons.
+    pub fn flows(&mut self, name: &'static str, flows: u32, limits: FlowLimits) -> anyhow::Result<Flows> {
         let application = self.application;
         anyhow::ensure!(
-            capacity > 0,
-            "application {application:?} has flows {name:?} and declared no mailboxes (Application::tasks, TaskNeeds::mailboxes)"
+            self.flow_sets.contains(&flows),
+            "application {application:?} has {flows} flows {name:?} and did not declare them (Application::tasks, TaskNeeds::flows)"
         );
         let reasons = FlowReasons {
             mailbox_full: self.reason("mailbox-full")?,
@@ -149,8 +148,7 @@ impl Build<'_> {
             flow_over: self.reason("flow-over")?,
         };
         let homes = Homes::new(self.steering.clone(), self.core, self.cores, self.shards.is_some());
-        // Twice the mailboxes: flows that rest are remembered too.
-        let set = FlowSet::new(name.to_owned(), 2 * capacity, limits, homes, reasons, self.seed);
+        let set = FlowSet::carve(self.arena, name, flows, limits, homes, reasons, self.seed)?;
         Ok(Flows::new(self.local()?.add_flows(set)))
     }
 
@@ -170,5 +168,18 @@ impl Build<'_> {
     /// The arena has no room for it.
     pub fn carve<T: zerocopy::FromZeros + 'static>(&mut self, count: usize) -> anyhow::Result<Carved<T>> {
         Ok(self.arena.carve::<T>(self.application, count)?)
+    }
+
+    /// `count` elements of any type in the core's arena, each made by `fill` of its number, dropped with what is returned. They count
+    /// as announced, like those of [`carve`](Build::carve).
+    ///
+    /// # Errors
+    /// The arena has no room for it.
+    pub fn carve_filled<T>(
+        &mut self,
+        count: usize,
+        fill: impl FnMut(usize) -> T,
+    ) -> anyhow::Result<Filled<T>> {
+        Ok(self.arena.carve_filled(self.application, count, fill)?)
     }
 }

@@ -64,7 +64,7 @@ impl<T: FlowTask> Application for PerFlow<T> {
     fn tasks(config: &T::Config) -> TaskNeeds {
         let room = task::room(|(flow, shared)| T::converse(flow, shared));
         let flows = T::flows(config);
-        TaskNeeds::default().tasks(room, flows).mailboxes(flows)
+        TaskNeeds::default().tasks(room, flows).flows(flows)
     }
 
     fn new(config: &T::Config, build: &mut Build<'_>) -> anyhow::Result<PerFlow<T>> {
@@ -72,7 +72,7 @@ impl<T: FlowTask> Application for PerFlow<T> {
         let shared = T::new(config, build)?;
         Ok(PerFlow {
             kind: build.task(name)?,
-            flows: build.flows(name, T::limits(config))?,
+            flows: build.flows(name, T::flows(config), T::limits(config))?,
             shared: build.state(shared)?,
         })
     }

@@ -10,7 +10,7 @@ use serde::de::IntoDeserializer;
 use super::application::{Application, Context, Reads};
 use super::build::Build;
 use crate::packet::Burst;
-use crate::reduce::{Tally, TallyHasher};
+use crate::reduce::{Containers, Tally, TallyHasher};
 use crate::steer::key::PartitionKey;
 use crate::task::TaskNeeds;
 
@@ -21,11 +21,12 @@ pub(crate) trait Stage: Send {
     fn into_tally(self: Box<Self>) -> Box<dyn AnyTally>;
 }
 
-/// A tally whose type only its application knows.
+/// A tally whose type only its application knows, and how full the application's containers were.
 pub(crate) trait AnyTally: Send {
     fn merge(&mut self, other: Box<dyn AnyTally>);
     fn json(&self) -> serde_json::Value;
     fn digest(&self, hasher: &mut TallyHasher);
+    fn containers(&self) -> &[Containers];
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     fn as_any(&self) -> &dyn Any;
 }
@@ -137,7 +138,7 @@ impl<A: Application> Configured for Typed<A> {
     }
 
     fn empty_tally(&self) -> Box<dyn AnyTally> {
-        Box::new(TallyOf(A::Tally::default()))
+        Box::new(TallyOf { tally: A::Tally::default(), containers: Vec::new() })
     }
 
     fn finish(&self, tally: &dyn AnyTally) -> anyhow::Result<Vec<String>> {
@@ -161,32 +162,41 @@ impl<A: Application> Stage for Instance<A> {
     }
 
     fn into_tally(self: Box<Self>) -> Box<dyn AnyTally> {
-        Box::new(TallyOf(self.0.tally()))
+        let containers = Containers::of(self.0.occupancy());
+        Box::new(TallyOf { tally: self.0.tally(), containers })
     }
 }
 
-struct TallyOf<T>(T);
+struct TallyOf<T> {
+    tally: T,
+    containers: Vec<Containers>,
+}
 
 impl<T: Tally> AnyTally for TallyOf<T> {
     fn merge(&mut self, other: Box<dyn AnyTally>) {
-        if let Ok(other) = other.into_any().downcast::<T>() {
-            self.0.merge(*other);
+        if let Ok(other) = other.into_any().downcast::<TallyOf<T>>() {
+            self.tally.merge(other.tally);
+            Containers::merge(&mut self.containers, other.containers);
         }
     }
 
     fn json(&self) -> serde_json::Value {
-        serde_json::to_value(&self.0).unwrap_or_else(|error| serde_json::Value::String(error.to_string()))
+        serde_json::to_value(&self.tally).unwrap_or_else(|error| serde_json::Value::String(error.to_string()))
     }
 
     fn digest(&self, hasher: &mut TallyHasher) {
-        self.0.digest(hasher);
+        self.tally.digest(hasher);
+    }
+
+    fn containers(&self) -> &[Containers] {
+        &self.containers
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        Box::new(self.0)
+        self
     }
 
     fn as_any(&self) -> &dyn Any {
-        &self.0
+        &self.tally
     }
 }

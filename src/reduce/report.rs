@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::occupancy::Containers;
+
 /// What came of a run. Serialises to the documented JSON object.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -34,6 +36,8 @@ pub struct Report {
     pub tallies: BTreeMap<String, serde_json::Value>,
     /// Green tasks, over all cores; null where no application has any.
     pub tasks: Option<TasksReport>,
+    /// How full the containers of applications were, by application.
+    pub containers: Vec<ContainerReport>,
     /// What each stage of each pipeline cost, from the turns that were measured.
     pub stages: Vec<StageReport>,
     /// Findings: what was less than asked for, and why; what applications had to say.
@@ -243,6 +247,43 @@ pub struct TimersReport {
     pub peak: u64,
     /// How often all were armed when one more was needed.
     pub refused: u64,
+}
+
+/// One container of an application, added up over all cores.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContainerReport {
+    /// Application.
+    pub application: String,
+    /// What the application calls it.
+    pub name: &'static str,
+    /// Elements it has room for.
+    pub capacity: u64,
+    /// Elements in it at the end.
+    pub used: u64,
+    /// The most elements each core had, added up.
+    pub peak: u64,
+    /// Peak of the fullest core as a share of its capacity, 0 to 1.
+    pub fullest: f64,
+    /// Elements that made room for others.
+    pub evicted: u64,
+    /// Elements there was no room for: once for every time.
+    pub refused: u64,
+}
+
+impl ContainerReport {
+    /// Of an application's containers of one name.
+    pub fn new(application: &str, Containers { sum, fullest }: &Containers) -> ContainerReport {
+        ContainerReport {
+            application: application.to_owned(),
+            name: sum.name,
+            capacity: sum.capacity,
+            used: sum.used,
+            peak: sum.peak,
+            fullest: *fullest,
+            evicted: sum.evicted,
+            refused: sum.refused,
+        }
+    }
 }
 
 impl Report {

@@ -31,6 +31,7 @@ pub fn render(report: &Report) -> String {
     section(&mut text, "cores", &cores(report));
     section(&mut text, "stages (cycles)", &stages(report));
     section(&mut text, "tasks", &report.tasks.as_ref().map_or_else(String::new, tasks::lines));
+    section(&mut text, "containers", &containers(report));
     section(&mut text, "rate", &rate(report));
     for (application, tally) in &report.tallies {
         section(&mut text, &format!("tally of {application}"), &tally_lines(tally));
@@ -159,6 +160,32 @@ fn stages(report: &Report) -> String {
             thousands(stage.burst_cycles_p99),
             thousands(stage.burst_cycles_max),
             thousands(stage.packets_measured),
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.lines(2) }
+}
+
+fn containers(report: &Report) -> String {
+    let mut table = Table::new(&[
+        "<application",
+        "<container",
+        "capacity",
+        "used",
+        "peak",
+        "fullest core %",
+        "evicted",
+        "refused",
+    ]);
+    for container in &report.containers {
+        table.row([
+            container.application.clone(),
+            container.name.to_owned(),
+            thousands(container.capacity),
+            thousands(container.used),
+            thousands(container.peak),
+            percent(container.fullest),
+            thousands(container.evicted),
+            thousands(container.refused),
         ]);
     }
     if table.is_empty() { String::new() } else { table.lines(2) }

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use hugepages::Frame;
 
-use super::flows::{FlowCount, FlowSet};
+use super::flow_set::{FlowCount, FlowSet};
 use super::kind::{KindCount, TaskKind};
 use super::mailbox::{Idle, Mailboxes};
 use super::timers::{Fired, IdleMailboxes, Timers};

@@ -4,6 +4,8 @@
 
 use std::task::Waker;
 
+use hugepages::prefetch;
+
 use crate::packet::Packet;
 use crate::state::timer_wheel::TimerId;
 
@@ -18,8 +20,16 @@ pub(super) struct MailboxId {
 }
 
 impl MailboxId {
+    pub(super) fn new(index: u32, generation: u32) -> MailboxId {
+        MailboxId { index, generation }
+    }
+
     pub(super) fn index(self) -> u32 {
         self.index
+    }
+
+    pub(super) fn generation(self) -> u32 {
+        self.generation
     }
 }
 
@@ -108,6 +118,14 @@ impl Mailboxes {
     /// The most that were open at a time.
     pub(super) fn peak(&self) -> usize {
         self.peak
+    }
+
+    /// Asks the cache for a mailbox that something will be put in.
+    #[inline]
+    pub(super) fn prefetch(&self, id: MailboxId) {
+        if let Some(mailbox) = self.boxes.get(id.index as usize) {
+            prefetch::for_writing(std::ptr::from_ref(mailbox).cast_mut());
+        }
     }
 
     #[inline]

@@ -12,17 +12,19 @@
 //! own memory; so a handle is a number, which may lie in an application while that is carried to its core.
 //!
 //! In the order things happen: what an application [needs](TaskNeeds), the core's own (`local`), its `kind`s of tasks,
-//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`], [`channel`]s; and for tasks that have a flow: `flows`
-//! whose packets go to a `mailbox` each, the [`Flow`] as its task has it, source `ports` for those it opens itself.
+//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`], [`channel`]s; and for tasks that have a flow: `flows`,
+//! the `flow_set` behind them, packets that are `offer`ed to a `mailbox` each, the [`Flow`] as its task has it, source `ports` for those it opens itself.
 
 mod channel;
 mod flow;
+mod flow_set;
 mod flows;
 mod held;
 mod kind;
 mod local;
 mod mailbox;
 mod needs;
+mod offer;
 mod ports;
 mod spawn;
 mod state;
@@ -31,14 +33,16 @@ mod timers;
 
 pub use channel::{Closed, NotSent, Receiver, Sender, channel, channel_room};
 pub use flow::Flow;
-pub use flows::{FlowCount, FlowLimits, Flows, NoFlow};
-pub(crate) use flows::{FlowReasons, FlowSet};
+pub use flow_set::{FlowCount, FlowLimits};
+pub(crate) use flow_set::{FlowReasons, FlowSet, arena_bytes as flow_bytes};
+pub use flows::Flows;
 pub use held::{Held, hand_over, originate};
 pub use hugepages::slots::{Ended, Join, NotShared, NotSpawned, Refused, Shared, share, yield_now};
 pub use kind::{KindCount, Stalls, TaskKind};
 pub(crate) use local::{Entered, Local, Room, with};
 pub use local::{core, now_ns};
 pub use needs::{TaskNeeds, room};
+pub use offer::NoFlow;
 pub(crate) use ports::Homes;
 pub use ports::OpenError;
 pub use spawn::{Restart, spawn, supervise};

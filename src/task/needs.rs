@@ -18,6 +18,8 @@ pub struct TaskNeeds {
     pub timers: u32,
     /// Flows that may have a mailbox at a time.
     pub mailboxes: u32,
+    /// By set of flows: how many it may have at a time. (Each takes a table of the core's memory.)
+    pub flow_sets: Vec<u32>,
     /// Packets its tasks may [originate](super::originate) in one turn: so many frames are kept at hand.
     pub originates: u32,
 }
@@ -52,9 +54,11 @@ impl TaskNeeds {
         self
     }
 
-    /// `count` flows more that may have a task at a time, each with a timer for when it is idle.
+    /// A set of `count` flows that may have a task at a time ([`Build::flows`](crate::pipeline::Build::flows)), each with a mailbox and
+    /// a timer for when it is idle.
     #[must_use]
-    pub fn mailboxes(mut self, count: u32) -> TaskNeeds {
+    pub fn flows(mut self, count: u32) -> TaskNeeds {
+        self.flow_sets.push(count);
         self.mailboxes = self.mailboxes.saturating_add(count);
         self.timers(count)
     }
@@ -87,6 +91,7 @@ impl TaskNeeds {
         self.timers = self.timers.saturating_add(other.timers);
         self.mailboxes = self.mailboxes.saturating_add(other.mailboxes);
         self.originates = self.originates.saturating_add(other.originates);
+        self.flow_sets.extend(other.flow_sets);
     }
 }
 
@@ -96,7 +101,7 @@ mod tests {
 
     #[test]
     fn needs_add_up_and_futures_of_one_stride_share_a_class() {
-        let mut all = TaskNeeds::default().tasks(100, 10).mailboxes(3);
+        let mut all = TaskNeeds::default().tasks(100, 10).flows(3);
         all.add(TaskNeeds::default().tasks(110, 5).tasks(1000, 1).timers(2).originates(4));
         all.add(TaskNeeds::default());
         let class = |room, count| SlotClass { room, count };

@@ -82,6 +82,9 @@ impl Budget {
         if !tasks.is_none() {
             let slots: u64 = tasks.slots.iter().map(|class| u64::from(class.count)).sum();
             lines.push((format!("slots for {slots} tasks"), arena::slots_bytes(&tasks.slots)));
+            for flows in &tasks.flow_sets {
+                lines.push((format!("a table of {flows} flows with tasks"), task::flow_bytes(*flows)));
+            }
             lines.push((format!("{} timers", tasks.timers), task::timer_bytes(tasks.timers as usize)));
         }
         Budget { lines, shape, limit: wiring.arena_limit }

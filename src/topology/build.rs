@@ -137,7 +137,7 @@ fn build_pipelines(
 ) -> anyhow::Result<Vec<Vec<Running>>> {
     let cores = arenas.len();
     let addresses: Vec<_> = wiring.ports.iter().map(|seat| seat.port.mac_address()).collect();
-    let mailboxes = wiring.tasks().mailboxes as usize;
+    let flow_sets = wiring.tasks().flow_sets;
     let mut all = Vec::with_capacity(cores);
     for (number, arena) in arenas.iter_mut().enumerate() {
         let mut running = Vec::with_capacity(wiring.pipelines.len());
@@ -157,7 +157,7 @@ fn build_pipelines(
                     local: tasks[number].as_mut().map(TaskSeed::local),
                     shards: pipeline.shards(),
                     steering: &pipeline.steering,
-                    mailboxes,
+                    flow_sets: &flow_sets,
                 };
                 let stage = configured.build(&mut build).map_err(|error| {
                     error.context(format!("application {:?} of pipeline {:?}", entry.name, pipeline.name))

@@ -74,6 +74,8 @@ pub struct Published {
     pub processed: AtomicU64,
     /// Regimes' shares, in parts of 10,000, sixteen bits each would not do for seven: one word each.
     pub shares: [AtomicU64; crate::reduce::REGIMES],
+    /// Turns of a core whose tasks are about to run, for who looks whether it still turns.
+    pub turns: AtomicU64,
     /// All receive queues have ended.
     pub ended: AtomicBool,
     /// The phase this core has carried out.

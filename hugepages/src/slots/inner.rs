@@ -247,6 +247,12 @@ impl Inner {
 
     // ---- waking
 
+    /// Asks the cache for the head of a slot.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, number: u32) {
+        prefetch::for_writing(std::ptr::from_ref(self.head(number)).cast_mut().cast::<u8>());
+    }
+
     /// Queues a task that waits. Nothing happens when it is queued already, or is not that task any more.
     #[inline]
     pub(super) fn wake(&self, number: u32, generation: u32) {
@@ -305,9 +311,7 @@ impl Inner {
         while left.get() > 0 {
             left.set(left.get() - 1);
             let Some(number) = self.queue.pop() else { return left.set(0) };
-            prefetch::for_writing(
-                std::ptr::from_ref(self.head(self.queue.ahead(AHEAD))).cast_mut().cast::<u8>(),
-            );
+            self.prefetch(self.queue.ahead(AHEAD));
             self.poll(number, ended);
         }
     }

@@ -24,6 +24,21 @@ thread_local! {
     pub(super) static CURRENT: Cell<*const Inner> = const { Cell::new(ptr::null()) };
 }
 
+/// See [`prefetch`](super::prefetch).
+#[inline]
+pub(super) fn prefetch(waker: &Waker) {
+    let bits = waker.data().addr() as u64;
+    if !ptr::eq(waker.vtable(), &VTABLE) {
+        return;
+    }
+    // SAFETY: as in `wake`.
+    if let Some(inner) = unsafe { CURRENT.get().as_ref() }
+        && inner.instance() == (bits >> (NUMBER_BITS + GENERATION_BITS)) as u32
+    {
+        inner.prefetch(bits as u32 & ((1 << NUMBER_BITS) - 1));
+    }
+}
+
 /// A handle of the slots this thread is in.
 #[inline]
 pub(super) fn current() -> Option<Rc<Inner>> {

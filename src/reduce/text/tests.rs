@@ -48,6 +48,16 @@ fn report() -> Report {
         digest: DigestReport { output: None, tally: "ab".into() },
         tallies: BTreeMap::from([("meter".into(), serde_json::json!({"flows": 1024, "bad": {"ipv4": 0}}))]),
         tasks: None,
+        containers: vec![ContainerReport {
+            application: "meter".into(),
+            name: "flows",
+            capacity: 65_536,
+            used: 1024,
+            peak: 2000,
+            fullest: 0.0305,
+            evicted: 0,
+            refused: 12,
+        }],
         stages: vec![StageReport {
             pipeline: "main".into(),
             stage: "meter".into(),
@@ -90,6 +100,10 @@ cores
 stages (cycles)
   pipeline  stage  per packet  burst p50  burst p99  burst max  packets measured
   main      meter        12.5        400      1,200     50,000               320
+
+containers
+  application  container  capacity   used   peak  fullest core %  evicted  refused
+  meter        flows        65,536  1,024  2,000               3        0       12
 
 rate
   2.469 Mpkt/s, 1.264 Gbit/s, 21.2 cycles/packet, in 500.0 ms

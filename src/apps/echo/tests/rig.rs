@@ -89,7 +89,7 @@ impl Station {
             local: None,
             shards: None,
             steering: &Steering::Direct,
-            mailboxes: 0,
+            flow_sets: &[],
         };
         let echo = Echo::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", shape)?, 0);

@@ -79,7 +79,7 @@ impl Core {
             local: None,
             shards: None,
             steering: &Steering::Direct,
-            mailboxes: 0,
+            flow_sets: &[],
         };
         let meter = FlowMeter::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", SHAPE)?, 0);

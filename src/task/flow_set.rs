@@ -1,0 +1,203 @@
+//! A set of flows on one core: which of them have a mailbox, which rest, what became of them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hugepages::Arena;
+use zerocopy::FromZeros;
+
+use super::mailbox::MailboxId;
+use super::ports::Homes;
+use crate::packet::Reason;
+use crate::packet::flow::FlowKey;
+use crate::state::flow_table::{self, Candidate, Eviction, FlowTable, KeyHash, buckets_for};
+
+/// What flows of a set may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// Packets that wait for the task of a flow, at most; more are dropped as `mailbox-full`.
+    pub mailbox: u32,
+    /// A flow nothing came of for so long is over: its task is told so.
+    pub idle: Duration,
+    /// How long the addresses and ports of a flow that a task opened are not used again once it is over: what still comes
+    /// of it is dropped as `flow-over`.
+    pub rest: Duration,
+}
+
+impl Default for FlowLimits {
+    /// 64 packets, 30 s, 10 s.
+    fn default() -> FlowLimits {
+        FlowLimits { mailbox: 64, idle: Duration::from_secs(30), rest: Duration::from_secs(10) }
+    }
+}
+
+/// What became of the flows of a set on one core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCount {
+    /// Flows that began with a packet.
+    pub accepted: u64,
+    /// Flows that tasks opened.
+    pub opened: u64,
+    /// The most flows there were at a time.
+    pub peak: u64,
+    /// Flows for which there was no mailbox, or no slot for their task.
+    pub refused: u64,
+    /// Packets that found their mailbox full.
+    pub overflowed: u64,
+    /// Packets of flows that were over.
+    pub late: u64,
+    /// Flows that a task wanted to open and no port was left for.
+    pub no_port: u64,
+}
+
+/// Reasons for which packets of flows are dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowReasons {
+    pub(crate) mailbox_full: Reason,
+    pub(crate) flows_full: Reason,
+    pub(crate) flow_over: Reason,
+}
+
+/// What is known of a flow.
+#[derive(Clone, Copy, Debug, FromZeros)]
+#[repr(C)]
+pub(super) struct Known {
+    mailbox: u32,
+    generation: u32,
+    /// Its task is gone, and its port rests until then, nanoseconds; 0 while it has a mailbox.
+    rests_until_ns: u64,
+}
+
+impl Known {
+    fn open(mailbox: MailboxId) -> Known {
+        Known { mailbox: mailbox.index(), generation: mailbox.generation(), rests_until_ns: 0 }
+    }
+
+    /// Its mailbox, or until when it rests.
+    #[inline]
+    pub(super) fn mailbox(self) -> Result<MailboxId, u64> {
+        match self.rests_until_ns {
+            0 => Ok(MailboxId::new(self.mailbox, self.generation)),
+            until_ns => Err(until_ns),
+        }
+    }
+}
+
+/// A set of flows on one core.
+pub(crate) struct FlowSet {
+    pub(super) name: String,
+    table: FlowTable<FlowKey, Known>,
+    pub(super) limits: FlowLimits,
+    pub(super) homes: Homes,
+    pub(super) reasons: FlowReasons,
+    /// Flows whose ports rest, the first to wake up first.
+    resting: VecDeque<(u64, FlowKey)>,
+    pub(super) count: FlowCount,
+}
+
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Keys a set remembers for so many flows at a time: those that rest too.
+fn capacity_for(flows: u32) -> usize {
+    2 * flows as usize
+}
+
+/// Bytes of an arena that a set of so many flows takes.
+pub(crate) fn arena_bytes(flows: u32) -> usize {
+    flow_table::bytes_for::<FlowKey, Known>(capacity_for(flows))
+}
+
+impl FlowSet {
+    /// Room for `flows` flows at a time, and as many that rest.
+    ///
+    /// # Errors
+    /// The arena has no room for them.
+    pub(crate) fn carve(
+        arena: &mut Arena,
+        name: &'static str,
+        flows: u32,
+        limits: FlowLimits,
+        homes: Homes,
+        reasons: FlowReasons,
+        seed: u64,
+    ) -> anyhow::Result<FlowSet> {
+        let capacity = capacity_for(flows);
+        let buckets = arena.carve(name, buckets_for(capacity))?;
+        let (entries, stamps) = (arena.carve(name, capacity)?, arena.carve(name, capacity)?);
+        let table = FlowTable::new(buckets, entries, stamps, Eviction::Refuse, seed);
+        let (resting, count) = (VecDeque::with_capacity(capacity), FlowCount::default());
+        Ok(FlowSet { name: name.to_owned(), table, limits, homes, reasons, resting, count })
+    }
+
+    /// Is there such a flow, or one that rests?
+    pub(super) fn has(&self, key: &FlowKey) -> bool {
+        self.table.get(key).is_some()
+    }
+
+    /// What is known of a flow.
+    #[inline]
+    pub(super) fn get(&self, key: &FlowKey) -> Option<Known> {
+        self.table.get(key).copied()
+    }
+
+    /// Steps of a lookup, see [`FlowTable`]: the first.
+    #[inline]
+    pub(super) fn hash(&self, key: &FlowKey) -> KeyHash {
+        self.table.hash(key)
+    }
+
+    /// The second.
+    #[inline]
+    pub(super) fn candidate(&self, hash: KeyHash) -> Candidate {
+        self.table.candidate(hash)
+    }
+
+    /// The third.
+    #[inline]
+    pub(super) fn get_at(&self, hash: KeyHash, candidate: Candidate, key: &FlowKey) -> Option<Known> {
+        self.table.get_at(hash, candidate, key).copied()
+    }
+
+    /// Lets ports be used again that have rested.
+    pub(super) fn wake_ports(&mut self, now_ns: u64) {
+        while let Some((until_ns, key)) =
+            self.resting.front().copied().filter(|(until_ns, _)| *until_ns <= now_ns)
+        {
+            self.resting.pop_front();
+            if self.table.get(&key).is_some_and(|known| known.rests_until_ns == until_ns) {
+                self.table.remove(&key);
+            }
+        }
+    }
+
+    /// Is there no room for one more?
+    pub(super) fn is_full(&mut self, now_ns: u64) -> bool {
+        if self.table.len() >= self.table.capacity() {
+            self.wake_ports(now_ns);
+        }
+        self.table.len() >= self.table.capacity()
+    }
+
+    /// A flow that was not there has a mailbox now; `false` where the table has no place for its key.
+    pub(super) fn insert(&mut self, key: &FlowKey, mailbox: MailboxId, now_ns: u64) -> bool {
+        let inserted = self.table.insert(now_ns, key, Known::open(mailbox)).is_some();
+        let open = self.table.len().saturating_sub(self.resting.len());
+        self.count.peak = self.count.peak.max(open as u64);
+        inserted
+    }
+
+    /// A flow is over; does its port rest?
+    pub(super) fn remove(&mut self, key: &FlowKey, rests: bool, now_ns: u64) {
+        let until_ns = now_ns.saturating_add(nanoseconds(self.limits.rest));
+        if rests && until_ns > now_ns {
+            if let Some(known) = self.table.get_mut(now_ns, key) {
+                known.rests_until_ns = until_ns;
+                self.resting.push_back((until_ns, *key));
+            }
+        } else {
+            self.table.remove(key);
+        }
+    }
+}
