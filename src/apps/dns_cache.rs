@@ -93,7 +93,7 @@ impl Application for DnsCache {
         TaskNeeds::default()
             .tasks(lookup, config.questions)
             .tasks(join, config.waiting)
-            .mailboxes(config.questions)
+            .flows(config.questions)
             .originates(64)
     }
 
@@ -118,7 +118,7 @@ impl Application for DnsCache {
         let idle = Duration::from_millis(u64::from(config.timeout_ms)) * 2 + Duration::from_secs(1);
         let limits = FlowLimits { mailbox: MAILBOX, idle, rest: Duration::ZERO };
         let tasks = Tasks {
-            flows: build.flows("dns-upstream", limits)?,
+            flows: build.flows("dns-upstream", config.questions, limits)?,
             lookup: build.task("dns-lookup")?,
             joined: build.task("dns-joined")?,
             core: build.state(Core::new(settings, shards))?,

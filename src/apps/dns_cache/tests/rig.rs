@@ -45,7 +45,7 @@ pub fn with_build<R>(
         local: None,
         shards: Some(1),
         steering: &Steering::Direct,
-        mailboxes: 0,
+        flow_sets: &[],
     };
     let made = f(&mut build);
     let frames = Frames::new(arena.carve_pool("frames", SHAPE).unwrap(), 0);
