@@ -55,8 +55,9 @@ fn ten_thousand_names_are_answered_as_their_server_answers_them() {
     assert!(different.is_empty(), "{} differ, the first:\n{}", different.len(), different[0]);
     assert!(truncated > 10, "{truncated}: the zone has answers that are too large");
     let asked = 2 * questions.len() as u64;
-    assert_eq!((told(&ended, "queries"), told(&ended, "answers/servfail")), (asked, 0), "{:#}", ended.report);
-    assert_eq!(told(&ended, "hits") + told(&ended, "misses") + told(&ended, "joined"), asked);
+    let queries = told(&ended, "queries");
+    assert!(queries >= asked && told(&ended, "answers/servfail") == 0, "{:#}", ended.report);
+    assert_eq!(told(&ended, "hits") + told(&ended, "misses") + told(&ended, "joined"), queries);
     assert!(told(&ended, "hits") > 0 && told(&ended, "cache/evicted") == 0, "{:#}", ended.report);
 }
 
@@ -67,7 +68,7 @@ fn asked_all(lab: &Lab, folder: &Folder, place: &str, server: &str, questions: &
     let start = |(number, part): (usize, &&[String])| {
         let batch = folder.write(&format!("questions-{number}"), &part.join("\n"));
         // dig asks for ANY over TCP by itself.
-        let how = ["+notcp", "+tries=1", "+time=10", "+nocookie", "+ignore", "+nottlid"];
+        let how = ["+notcp", "+tries=3", "+time=10", "+nocookie", "+ignore", "+nottlid"];
         let shown = ["+noall", "+comments", "+question", "+answer", "+authority", "+additional"];
         let mut dig = lab.command(place, "dig");
         dig.args(how).args(shown).args([&format!("@{server}"), "-f", &batch]);
