@@ -2,7 +2,7 @@
 //! no order, and keys that come and go at 90 % of the capacity.
 //!
 //! `cargo bench --bench hash [-- [--quick] [WORD...]]` prints `name value unit` lines, medians. The peer is DPDK's rte_hash with
-//! the same keys, in the same order: `benches/peers/rte_hash.c`, run by `scripts/compare.sh hash`.
+//! the same keys, in the same order: `scripts/peers/rte_hash.c`, run by `scripts/compare.sh hash`.
 //!
 //! **The longest operation** is found by doing exactly the same several times, each from a table made anew, timing each
 //! operation, and taking for each the shortest of its times: what the machine does to us (interrupts, a hypervisor) hits

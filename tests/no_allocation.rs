@@ -11,6 +11,7 @@ use mnvkd::port::capture::FileFormat;
 use mnvkd::reduce::{Report, Tally};
 use serde::Serialize;
 
+mod dns_traffic;
 mod rig;
 
 use rig::{How, Rec, Scratch, Setup, captures, udp, write_capture};
@@ -287,5 +288,26 @@ fn nothing_allocates_while_tasks_come_and_go() {
             .port("load", "generator", keys)
             .pipeline("main", &["load"], &[], &["watch", "rests", "drop"]);
         assert_quiet(&setup, How::RunFor(400));
+    }
+}
+
+#[test]
+fn nothing_allocates_while_dns_is_answered_and_asked() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out.pcap");
+    let file = dns_traffic::capture(&scratch, dns_traffic::traffic(&scratch, &out));
+    for cores in [1, 2] {
+        let setup = watched(cores).capture("file", &file, "").pipeline(
+            "main",
+            &["file"],
+            &["file"],
+            &["watch", "dns-cache"],
+        );
+        let setup = dns_traffic::configured(setup);
+        assert_quiet(&setup, How::Threads);
+        let tally = &setup.run(How::Threads).tallies["dns-cache"];
+        for what in ["/hits", "/misses", "/upstream/queries", "/cache/inserted"] {
+            assert!(tally.pointer(what).and_then(serde_json::Value::as_u64) > Some(0), "{what} {tally:#}");
+        }
     }
 }

@@ -30,10 +30,8 @@
 //! All else (other hosts' packets, other protocols, ports and messages) is left to the next application of the chain,
 //! untouched, or dropped as `not-for-us` with `others = "drop"`.
 
-mod addresses;
 mod arp;
 mod config;
-mod ethernet;
 mod extensions;
 mod fate;
 mod host;
@@ -51,7 +49,8 @@ mod udp;
 
 use anyhow::ensure;
 
-pub use config::{EchoConfig, Mac, Others, Prefix};
+pub use super::station::{Mac, Others, Prefix};
+pub use config::EchoConfig;
 pub use tally::{Answered, EchoTally};
 
 use crate::packet::{Burst, PortId, Verdict};

@@ -1,12 +1,15 @@
 //! The applications that come with mnvkd, one a file.
 
+pub mod dns_cache;
 mod drop;
 pub mod echo;
 pub mod flow_meter;
 mod forward;
 mod mac_swap;
 mod sink;
+pub mod station;
 
+pub use dns_cache::DnsCache;
 pub use drop::{Drop, DropConfig};
 pub use echo::Echo;
 pub use flow_meter::FlowMeter;

@@ -43,6 +43,7 @@ pub fn drivers() -> Drivers {
 /// The applications that come with mnvkd.
 pub fn applications() -> Registry {
     let mut registry = Registry::default();
+    registry.register::<apps::DnsCache>("dns-cache");
     registry.register::<apps::Drop>("drop");
     registry.register::<apps::Echo>("echo");
     registry.register::<apps::FlowMeter>("flow-meter");

@@ -1,8 +1,8 @@
 //! ARP (RFC 826) over Ethernet for IPv4, probes and announcements by RFC 5227.
 
-use super::ethernet::is_station;
 use super::fate::{Fate, Kind};
 use super::host::Request;
+use crate::apps::station::is_station;
 
 /// Ethernet (1), IPv4 (0x0800), addresses of 6 and 4 bytes, request (1).
 const REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];

@@ -1,7 +1,7 @@
 //! What becomes of a packet that is not answered, and the names of the reasons.
 
+use crate::apps::station::reasons;
 use crate::packet::Reason;
-use crate::pipeline::Build;
 
 /// Why a packet is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,27 +29,9 @@ pub(super) enum Kind {
     Udp,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $field:ident $name:literal),+ $(,)?) => {
-        /// The drop reasons of this application, as numbered in this run.
-        #[derive(Clone, Copy, Debug)]
-        pub(super) struct Reasons {
-            $($(#[$doc])* pub(super) $field: Reason,)+
-        }
-
-        impl Reasons {
-            /// Names them.
-            ///
-            /// # Errors
-            /// The run has no numbers left for reasons.
-            pub(super) fn new(build: &mut Build<'_>) -> anyhow::Result<Reasons> {
-                Ok(Reasons { $($field: build.reason($name)?,)+ })
-            }
-        }
-    };
-}
-
 reasons! {
+    /// The drop reasons of this application, as numbered in this run.
+    Reasons:
     /// For somebody else, or nothing we answer.
     not_for_us "not-for-us",
     /// Somebody else uses our address.

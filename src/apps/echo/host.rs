@@ -2,11 +2,11 @@
 
 use anyhow::ensure;
 
-use super::addresses::Addresses;
 use super::config::EchoConfig;
-use super::ethernet::Envelope;
 use super::fate::{Fate, Kind, Reasons};
 use super::{arp, ipv4, ipv6};
+use crate::apps::station::Addresses;
+use crate::apps::station::Envelope;
 use crate::packet::layers::{LinkClass, Malformed};
 use crate::packet::{Packet, Reason};
 use crate::pipeline::Build;

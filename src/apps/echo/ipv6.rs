@@ -1,11 +1,11 @@
 //! IPv6 (RFC 8200): is a packet for us, is it sound, and the header of its answer.
 
-use super::addresses::is_host_ipv6;
 use super::extensions::{Stop, Upper, walk};
 use super::fate::{Fate, Kind};
 use super::host::Request;
 use super::segment::{Segment, put};
 use super::{icmp, neighbour, udp};
+use crate::apps::station::is_host_ipv6;
 use crate::packet::Packet;
 use crate::packet::checksum::{add, sum};
 use crate::packet::extent::{IPV6_HEADER, be16};

@@ -1,12 +1,12 @@
 //! Neighbour solicitations (RFC 4861, 4.3 and 7.2), those of duplicate address detection (RFC 4862, 5.4) included.
 
-use super::addresses::{ALL_NODES, UNSPECIFIED, is_host_ipv6, solicited_node};
-use super::ethernet;
 use super::fate::{Fate, Kind};
 use super::host::Request;
 use super::icmp::{self, CHECKSUM};
 use super::ipv6::{self, Asked};
 use super::segment::write_checksum;
+use crate::apps::station;
+use crate::apps::station::{ALL_NODES, UNSPECIFIED, is_host_ipv6, solicited_node};
 
 /// ICMPv6's neighbour solicitation.
 pub(super) const SOLICITATION: u8 = 135;
@@ -35,7 +35,7 @@ pub(super) fn answer(request: Request<'_>, asked: &Asked) -> Result<Kind, Fate> 
     let pseudo = ipv6::write(packet, asked, LEN, HOP_LIMIT, [&target, &to]);
     advertise(asked.segment.settled(packet, LEN), !probes, &mac, pseudo);
     match probes {
-        true => ethernet::address(packet.data_mut(), &ALL_NODES_MAC, &mac),
+        true => station::address(packet.data_mut(), &ALL_NODES_MAC, &mac),
         false => envelope.turn(packet.data_mut(), &mac),
     }
     packet.set_checksum_complete();

@@ -7,13 +7,13 @@ const MOST_TAGS: usize = 4;
 
 /// What the Ethernet header of a frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Envelope {
+pub(in crate::apps) struct Envelope {
     /// Is it for a group of stations, all of them among these?
-    pub(super) to_group: bool,
+    pub(in crate::apps) to_group: bool,
     /// The type of what it holds, behind all tags.
-    pub(super) kind: u16,
+    pub(in crate::apps) kind: u16,
     /// Where that begins.
-    pub(super) at: usize,
+    pub(in crate::apps) at: usize,
     /// Whom it comes from.
     source: [u8; 6],
 }
@@ -21,7 +21,7 @@ pub(super) struct Envelope {
 impl Envelope {
     /// Reads the header of a frame that is for this station or for a group; `None` where it is neither, or is cut off.
     #[inline]
-    pub(super) fn of(frame: &[u8], mac: &[u8; 6]) -> Option<Envelope> {
+    pub(in crate::apps) fn of(frame: &[u8], mac: &[u8; 6]) -> Option<Envelope> {
         let head = frame.first_chunk::<14>()?;
         let to_group = head[0] & 1 != 0;
         if !to_group && head[..6] != *mac {
@@ -41,20 +41,20 @@ impl Envelope {
 
     /// Could a station other than this one have sent it?
     #[inline]
-    pub(super) fn is_from_station(&self, mac: &[u8; 6]) -> bool {
+    pub(in crate::apps) fn is_from_station(&self, mac: &[u8; 6]) -> bool {
         is_station(&self.source) && self.source != *mac
     }
 
     /// Turns the frame round: to whom it came from, from this station.
     #[inline]
-    pub(super) fn turn(&self, frame: &mut [u8], mac: &[u8; 6]) {
+    pub(in crate::apps) fn turn(&self, frame: &mut [u8], mac: &[u8; 6]) {
         address(frame, &self.source, mac);
     }
 }
 
 /// Writes both addresses of a frame.
 #[inline]
-pub(super) fn address(frame: &mut [u8], to: &[u8; 6], from: &[u8; 6]) {
+pub(in crate::apps) fn address(frame: &mut [u8], to: &[u8; 6], from: &[u8; 6]) {
     if let Some(addresses) = frame.first_chunk_mut::<12>() {
         addresses[..6].copy_from_slice(to);
         addresses[6..].copy_from_slice(from);
@@ -63,7 +63,7 @@ pub(super) fn address(frame: &mut [u8], to: &[u8; 6], from: &[u8; 6]) {
 
 /// Is it the address of one station: not of a group, not all zeros?
 #[inline]
-pub(super) fn is_station(mac: &[u8; 6]) -> bool {
+pub(in crate::apps) fn is_station(mac: &[u8; 6]) -> bool {
     mac[0] & 1 == 0 && *mac != [0; 6]
 }
 

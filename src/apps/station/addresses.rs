@@ -2,20 +2,20 @@
 
 use std::net::IpAddr;
 
-use super::config::Prefix;
+use super::prefix::Prefix;
 
 /// All nodes on the link (RFC 4291, 2.7.1).
-pub(super) const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+pub(in crate::apps) const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// What every solicited-node group begins with, ff02::1:ff00:0/104 (RFC 4291, 2.7.1).
 const SOLICITED_NODE: [u8; 13] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff];
 /// No address yet, ::.
-pub(super) const UNSPECIFIED: [u8; 16] = [0; 16];
+pub(in crate::apps) const UNSPECIFIED: [u8; 16] = [0; 16];
 /// IPv4 addresses written as IPv6 ones, ::ffff:0:0/96 (RFC 4291, 2.5.5.2): never on the wire.
 const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// The addresses that were configured.
 #[derive(Debug)]
-pub(super) struct Addresses {
+pub(in crate::apps) struct Addresses {
     ipv4: Vec<Ipv4>,
     ipv6: Vec<Ipv6>,
 }
@@ -35,7 +35,7 @@ struct Ipv6 {
 
 impl Addresses {
     /// The addresses, each with its prefix.
-    pub(super) fn new(prefixes: &[Prefix]) -> Addresses {
+    pub(in crate::apps) fn new(prefixes: &[Prefix]) -> Addresses {
         let mut addresses = Addresses { ipv4: Vec::new(), ipv6: Vec::new() };
         for prefix in prefixes {
             match prefix.address {
@@ -54,21 +54,21 @@ impl Addresses {
 
     /// Is this IPv4 address ours?
     #[inline]
-    pub(super) fn has_ipv4(&self, address: [u8; 4]) -> bool {
+    pub(in crate::apps) fn has_ipv4(&self, address: [u8; 4]) -> bool {
         let address = u32::from_be_bytes(address);
         self.ipv4.iter().any(|own| own.address == address)
     }
 
     /// Is this IPv6 address ours?
     #[inline]
-    pub(super) fn has_ipv6(&self, address: &[u8; 16]) -> bool {
+    pub(in crate::apps) fn has_ipv6(&self, address: &[u8; 16]) -> bool {
         self.ipv6.iter().any(|own| own.address == *address)
     }
 
     /// Could a host on an IPv4 network have this address (RFC 1122, 3.2.1.3)? Not "this network", loopback,
     /// multicast, broadcast, nor the first and last address of a network of ours.
     #[inline]
-    pub(super) fn is_host_ipv4(&self, address: [u8; 4]) -> bool {
+    pub(in crate::apps) fn is_host_ipv4(&self, address: [u8; 4]) -> bool {
         let value = u32::from_be_bytes(address);
         let special = matches!(address[0], 0 | 127 | 224..=239) || value == u32::MAX;
         // Networks of one and two addresses have no broadcast address (RFC 3021).
@@ -82,7 +82,7 @@ impl Addresses {
     /// The address to answer from, where a request went to an IPv6 group we are in (RFC 4443, 4.2): ours whose
     /// solicited-node group it is; for all nodes the one in the asker's network, or else the first. `None` where
     /// we are not in that group.
-    pub(super) fn for_group(&self, group: &[u8; 16], source: &[u8; 16]) -> Option<[u8; 16]> {
+    pub(in crate::apps) fn for_group(&self, group: &[u8; 16], source: &[u8; 16]) -> Option<[u8; 16]> {
         if *group == ALL_NODES {
             let source = u128::from_be_bytes(*source);
             let near = |own: &&Ipv6| (u128::from_be_bytes(own.address) ^ source) & own.mask == 0;
@@ -93,7 +93,7 @@ impl Addresses {
 }
 
 /// The group that hosts with this address listen to (RFC 4291, 2.7.1).
-pub(super) fn solicited_node(address: &[u8; 16]) -> [u8; 16] {
+pub(in crate::apps) fn solicited_node(address: &[u8; 16]) -> [u8; 16] {
     let mut group = ALL_NODES;
     group[..13].copy_from_slice(&SOLICITED_NODE);
     group[13..].copy_from_slice(&address[13..]);
@@ -102,7 +102,7 @@ pub(super) fn solicited_node(address: &[u8; 16]) -> [u8; 16] {
 
 /// Could a host have this IPv6 address? Not ::, loopback, multicast, nor a mapped IPv4 one.
 #[inline]
-pub(super) fn is_host_ipv6(address: &[u8; 16]) -> bool {
+pub(in crate::apps) fn is_host_ipv6(address: &[u8; 16]) -> bool {
     let value = u128::from_be_bytes(*address);
     value > 1 && address[0] != 0xff && !address.starts_with(&MAPPED)
 }
