@@ -24,6 +24,20 @@ const LOOKUPS: usize = 1 << 20;
 const UPDATES: usize = 100_000;
 const HOPS: usize = 256;
 
+/// What is told of each version of IP.
+const FIGURES: &[&str] = &[
+    "insert",
+    "tree_bytes_per_prefix",
+    "bytes_per_prefix",
+    "bulk_random",
+    "bulk_drawn",
+    "single_random",
+    "single_drawn",
+    "update",
+    "update_longest",
+    "update_of_1_bit",
+];
+
 struct Full<A: Address> {
     name: &'static str,
     routes: Routes<A>,
@@ -132,9 +146,7 @@ fn write<A: Version>(full: &Full<A>, addresses: &[(&str, Vec<A>)]) {
 }
 
 fn measure<A: Version>(bench: &Bench, name: &'static str, count: usize, units: usize) {
-    if !bench.wants(name)
-        && !["bulk", "single", "update", "bytes", "insert"].iter().any(|what| bench.wants(what))
-    {
+    if !FIGURES.iter().any(|figure| bench.wants(&format!("{name}_{figure}"))) {
         return;
     }
     let mut full = full::<A>(name, count, units, bench);

@@ -19,7 +19,10 @@ fn or(longer: u16, shorter: u16) -> u16 {
     select_unpredictable(longer != 0, longer, shorter)
 }
 
-/// The tree, to be read.
+/// So few addresses of a burst are better followed down the tree one by one.
+const FEW: u32 = 4;
+
+/// The tree, to be read. Its methods take it by value, so that it stays in registers.
 #[derive(Clone, Copy)]
 struct Tree<'a> {
     root: &'a [[u64; 2]; ROOT_WORDS / 2],
@@ -48,17 +51,8 @@ where
     #[inline]
     pub fn lookup(&self, address: A) -> Option<NextHop> {
         let tree = self.tree()?;
-        let mut node = tree.root[address.root_node()];
-        let mut best = self.default;
-        let mut run = tree.runs[run_of(node, address.slot(0))];
-        let mut level = 1;
-        while is_child(run) {
-            node = tree.nodes[children_at(node) + child(run)];
-            best = or(tree.runs[runs_at(node) as usize], best);
-            run = tree.runs[run_of(node, address.slot(level))];
-            level += 1;
-        }
-        NextHop::from_stored(or(run, best))
+        let node = tree.root[address.root_node()];
+        NextHop::from_stored(tree.follow(address, node, tree.runs[run_of(node, address.slot(0))]))
     }
 
     /// [`Routes::lookup`] of each address, into the place of `hops` with the same number.
@@ -71,7 +65,7 @@ where
         let Some(tree) = self.tree() else { return };
         counting_bits(
             #[inline(always)]
-            || {
+            move || {
                 for (addresses, hops) in addresses.chunks(BURST).zip(hops.chunks_mut(BURST)) {
                     tree.lookup(addresses, hops);
                 }
@@ -89,12 +83,12 @@ where
 
 impl Tree<'_> {
     #[inline(always)]
-    fn prefetch_run(&self, at: u32) {
+    fn prefetch_run(self, at: u32) {
         prefetch::for_reading(self.runs.as_ptr().wrapping_add(at as usize));
     }
 
     #[inline(always)]
-    fn lookup<A: Address>(&self, addresses: &[A], hops: &mut [Option<NextHop>]) {
+    fn lookup<A: Address>(self, addresses: &[A], hops: &mut [Option<NextHop>]) {
         let mut runs = [0; BURST];
         for (address, at) in addresses.iter().zip(&mut runs) {
             *at = run_of(self.root[address.root_node()], address.slot(0)) as u32;
@@ -108,15 +102,34 @@ impl Tree<'_> {
             *at = run.into();
             *hop = NextHop::from_stored(or(run, self.default));
         }
-        if onward != 0 {
-            self.descend(addresses, &runs, onward, hops);
+        if onward.count_ones() > FEW {
+            return self.descend(addresses, &runs, onward, hops);
         }
+        while onward != 0 {
+            let nth = onward.trailing_zeros() as usize;
+            onward &= onward - 1;
+            let (address, run) = (addresses[nth], runs[nth % BURST] as u16);
+            hops[nth] = NextHop::from_stored(self.follow(address, self.root[address.root_node()], run));
+        }
+    }
+
+    /// Follows one address from a run of a node of the root to where it ends: its next hop as it is stored.
+    #[inline(always)]
+    fn follow<A: Address>(self, address: A, mut node: [u64; 2], mut run: u16) -> u16 {
+        let (mut best, mut level) = (self.default, 1);
+        while is_child(run) {
+            node = self.nodes[children_at(node) + child(run)];
+            best = or(self.runs[runs_at(node) as usize], best);
+            run = self.runs[run_of(node, address.slot(level))];
+            level += 1;
+        }
+        or(run, best)
     }
 
     /// Takes those of a burst further whose run in the root names a child.
     #[inline(always)]
     fn descend<A: Address>(
-        &self,
+        self,
         addresses: &[A],
         runs: &[u32; BURST],
         mut onward: u64,
@@ -141,7 +154,7 @@ impl Tree<'_> {
     /// Takes the first `len` addresses of a walk one node further; how many are not at their end then.
     #[inline(always)]
     fn step<A: Address>(
-        &self,
+        self,
         addresses: &[A],
         level: u32,
         walk: &mut Walk,
@@ -169,7 +182,7 @@ impl Tree<'_> {
 
     /// An address goes on to a child if there is one, and is left behind if not: without a branch.
     #[inline(always)]
-    fn go_on(&self, walk: &mut Walk, left: &mut usize, who: u8, node: [u64; 2], run: u16) {
+    fn go_on(self, walk: &mut Walk, left: &mut usize, who: u8, node: [u64; 2], run: u16) {
         let next = (children_at(node) + child(run)) as u32;
         walk.who[*left % BURST] = who;
         walk.node[*left % BURST] = next;

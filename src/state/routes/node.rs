@@ -94,7 +94,7 @@ impl<W: DerefMut<Target = [u64]>> Pool<W> {
 
     /// Makes a node of what was taken for it: a unit for its runs, and for its children what is given.
     pub(super) fn lay_out(&mut self, node: usize, unit: u32, children: usize) {
-        self.set_node(node, [0, u64::from(unit) * RUNS as u64 | (children as u64) << 32]);
+        self.set_node(node, [0, u64::from(unit * RUNS as u32) | (children as u64) << 32]);
     }
 
     /// Gives back what a node took that is not of the root and has no children.

@@ -259,7 +259,7 @@ mod tests {
         for units in 1..=128 {
             let size = SIZES[class_for(units)];
             assert!(
-                size >= units && size * 4 <= units * 6 && (units % 2 == 1 || size % 2 == 0),
+                size >= units && size * 4 <= units * 6 && (units % 2 == 1 || size.is_multiple_of(2)),
                 "{units}: {size}"
             );
         }

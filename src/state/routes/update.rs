@@ -299,7 +299,8 @@ where
             self.rules.get(Prefix::of(address, begins + bits)).is_some()
         };
         let most = NODE_BITS.min(A::BITS - begins);
-        let mut sizes = (1..=most).map(|bits| (bits, SLOTS >> bits)).filter(|(_, size)| edge % size == 0);
+        let mut sizes =
+            (1..=most).map(|bits| (bits, SLOTS >> bits)).filter(|(_, size)| edge.is_multiple_of(*size));
         spread.slots[edge].is_child()
             || spread.slots[edge - 1].is_child()
             || sizes.any(|(bits, size)| is_there(edge, bits) || is_there(edge - size, bits))
