@@ -327,3 +327,19 @@ fn answers_to_a_tasks_own_questions_come_back_to_it_on_any_number_of_cores() {
     let key = FlowKey::between(SocketAddr::new(HERE, 1), THERE, 17);
     assert!(key.is_some());
 }
+
+#[test]
+fn the_report_has_these_keys_of_tasks_and_no_others() {
+    let scratch = Scratch::new();
+    let report = talking(2, &capture(&scratch, [udp(1, 1, 1_000_000_000)]), "").run(How::Simulated);
+    let tasks = serde_json::to_value(&report.tasks).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&tasks), ["flows", "kinds", "mailboxes", "slots", "stalls_of_unknown", "timers"]);
+    let flows = ["accepted", "late", "no_port", "opened", "overflowed", "peak", "refused", "rested_short"];
+    assert_eq!(keys(&tasks["flows"]["talk"]), flows);
+    let kind = ["panicked", "refused", "restarted", "spawned", "stall_longest_ns", "stalls"];
+    assert_eq!(keys(&tasks["kinds"]["talk"]), kind);
+    assert_eq!(keys(&tasks["slots"][0]), ["peak", "refused", "room_bytes", "slots"]);
+    assert_eq!(keys(&tasks["timers"]), ["capacity", "peak", "refused"]);
+    assert_eq!(keys(&tasks["mailboxes"]), ["capacity", "peak"]);
+}
