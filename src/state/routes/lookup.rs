@@ -94,18 +94,10 @@ impl Tree<'_> {
             *at = run_of(self.root[address.root_node()], address.slot(0)) as u32;
             self.prefetch_run(*at);
         }
-        // Which of them have a child to go to. A few of IPv4, of which few have, and soon end, are followed at once: what they wait
-        // for comes while the others are looked up.
+        // Which of them have a child to go to.
         let mut onward = 0u64;
-        let mut few = if A::BITS == 32 { FEW } else { 0 };
         for (nth, (at, hop)) in runs.iter_mut().zip(hops.iter_mut()).enumerate() {
             let run = self.runs[*at as usize];
-            if few > 0 && is_child(run) {
-                few -= 1;
-                let address = addresses[nth];
-                *hop = NextHop::from_stored(self.follow(address, self.root[address.root_node()], run));
-                continue;
-            }
             onward |= u64::from(is_child(run)) << nth;
             *at = run.into();
             *hop = NextHop::from_stored(or(run, self.default));
