@@ -15,7 +15,7 @@
 //!
 //! **Costs.** A lookup takes one node and one run for the first 24 bits of an address, and as much for every six more that there
 //! are longer prefixes for: at most 3 nodes for IPv4 and 19 for IPv6. An update of a prefix longer than 18 bits rewrites its
-//! node, 64 slots, and asks the rules at most 30 times; when nodes on its way come or go, these as well. One of up to 18 bits
+//! node, 64 slots, and asks the rules at most 47 times; when nodes on its way come or go, these as well. One of up to 18 bits
 //! changes the nodes of the root that it covers, each with its runs: 1,024 nodes for a prefix of 8 bits, 131,072 for one of 1
 //! bit, which takes milliseconds. The default route is a value of its own: one store. Nothing is ever rebuilt.
 //!
@@ -35,11 +35,14 @@ use std::ops::DerefMut;
 
 use hugepages::{Carved, arena};
 
+mod chunk;
 mod entry;
+mod insert;
 mod lookup;
 mod node;
 mod pool;
 mod prefix;
+mod remove;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -56,6 +59,8 @@ pub const BURST: usize = 64;
 
 /// The most words a table's tree can be made of.
 pub const MOST_WORDS: usize = 1 << 30;
+
+const _: () = assert!(cfg!(target_endian = "little"), "runs and notes are found in words by their bytes");
 
 /// Bits of an address that choose a node of the root, and bits that each node decides by.
 const ROOT_BITS: u8 = 18;

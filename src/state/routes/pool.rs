@@ -12,16 +12,11 @@ use std::ops::DerefMut;
 
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::chunk::{CHUNK, CLASSES, Chunk, HEAD, SIZES, class_for};
 use super::entry::Entry;
 
 /// Words of the root: two for each value of an address's first 18 bits.
 pub(super) const ROOT_WORDS: usize = 2 << 18;
-/// Units of a block, by its class: what 1 to 65 runs take, and an even number for 1 to 64 children.
-const SIZES: [usize; CLASSES] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 24, 32, 48, 64, 96, 128];
-const CLASSES: usize = 20;
-/// Units of a chunk, and of these what is known of it.
-const CHUNK: usize = 256;
-const HEAD: usize = 2;
 /// Runs in a unit.
 pub(super) const RUNS: usize = 4;
 
@@ -31,44 +26,6 @@ const _: () = assert!(ROOT_WORDS.is_multiple_of(CHUNK));
 pub(super) fn words_for(units: usize) -> usize {
     let units = units.div_ceil(CHUNK).saturating_mul(CHUNK);
     units.saturating_add(units / 2).saturating_add(ROOT_WORDS)
-}
-
-/// The class of the smallest blocks with so many units, 1 to 128.
-fn class_for(units: usize) -> usize {
-    SIZES.partition_point(|size| *size < units)
-}
-
-/// What is known of a chunk that is in use: its second word. The first one has its links: the next chunk below, the previous above.
-#[derive(Clone, Copy)]
-struct Chunk {
-    class: u8,
-    /// Blocks that are taken.
-    taken: u16,
-    /// Blocks that have been taken at least once, from the first on.
-    touched: u16,
-    /// The first block that was given back, in units from the chunk's beginning; 0 for none. Its first word names the next.
-    given_back: u16,
-}
-
-impl Chunk {
-    fn from_word(word: u64) -> Chunk {
-        let part = |nth: u32| (word >> (16 * nth)) as u16;
-        Chunk { class: part(0) as u8, taken: part(1), touched: part(2), given_back: part(3) }
-    }
-
-    fn word(self) -> u64 {
-        let parts = [self.class.into(), self.taken, self.touched, self.given_back];
-        parts.iter().rev().fold(0, |word, part| word << 16 | u64::from(*part))
-    }
-
-    /// Units of each of its blocks.
-    fn size(self) -> usize {
-        SIZES[self.class as usize]
-    }
-
-    fn is_full(self) -> bool {
-        self.taken as usize == (CHUNK - HEAD) / self.size()
-    }
 }
 
 /// Units, by the number of their word, and runs, by unit times [`RUNS`] plus the place in the unit.
@@ -253,17 +210,6 @@ impl<W: DerefMut<Target = [u64]>> Pool<W> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn every_number_of_units_has_a_class() {
-        for units in 1..=128 {
-            let size = SIZES[class_for(units)];
-            assert!(
-                size >= units && size * 4 <= units * 6 && (units % 2 == 1 || size.is_multiple_of(2)),
-                "{units}: {size}"
-            );
-        }
-    }
 
     proptest! {
         #[test]
