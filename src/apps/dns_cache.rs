@@ -148,7 +148,7 @@ impl DnsCache {
             core.read(&held, &mac, now_ns).ok()
         });
         match found {
-            Some(Found::Query(asked, _)) => {
+            Some(Found::Query(asked)) => {
                 self.wait(held, asked);
                 None
             }
