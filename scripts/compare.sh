@@ -2,9 +2,9 @@
 # compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
 # ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores (all of these
 # unless given); timer, which is timer-arm timer-rearm timer-cancel; hash, which is hash-bulk hash-longest; routes, which is
-# routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn; and live, which is xdp-mac-swap xdp-sink packet-mac-swap
+# routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn; live, which is xdp-mac-swap xdp-sink packet-mac-swap
 # echo-p50 echo-p99 over a veth, and SENDER-RECEIVER-rate with our generator as the sender: xdp-sink-rate xdp-mac-swap-rate
-# packet-sink-rate packet-mac-swap-rate.
+# packet-sink-rate packet-mac-swap-rate; and dns, which is dns-unbound dns-dnsdist dns-p99 over a veth too.
 # As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
 # well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
 #   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
@@ -24,17 +24,19 @@ tables=(hash-bulk hash-longest)
 live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 xdp-sink-rate xdp-mac-swap-rate packet-sink-rate packet-mac-swap-rate)
 timer=(timer-arm timer-rearm timer-cancel)
 routes=(routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn)
+dns=(dns-unbound dns-dnsdist dns-p99)
 names=()
 for arg in "$@"; do
   case $arg in
     --json) json=yes ;;
     -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     live) names+=("${live[@]}") ;;
+    dns) names+=("${dns[@]}") ;;
     hash) names+=("${tables[@]}") ;;
     timer) names+=("${timer[@]}") ;;
     routes) names+=("${routes[@]}") ;;
     *)
-      known="${all[*]} ${tables[*]} ${live[*]} ${timer[*]} ${routes[*]}"
+      known="${all[*]} ${tables[*]} ${live[*]} ${timer[*]} ${routes[*]} ${dns[*]}"
       [[ " $known " = *" $arg "* ]] || die "no row named $arg; there are: $known"
       names+=("$arg") ;;
   esac
@@ -89,7 +91,11 @@ fi
 
 say "building"
 cargo build --quiet --release
-cargo bench --quiet --no-run --bench lane --bench timer --bench hash --bench routes
+# Benches are built for rows that run one.
+case " ${names[*]} " in
+  *" lane "* | *" timer-"* | *" hash-"* | *" routes-"*)
+    cargo bench --quiet --no-run --bench lane --bench timer --bench hash --bench routes ;;
+esac
 mnvkd=$PWD/target/release/mnvkd
 
 config() { # config CORES PORTS STAGES [TO]: a file, and its name
@@ -225,6 +231,95 @@ live_echo() { # live_echo PERCENTILE
   echo "$value"
 }
 
+# ---- DNS over the veth: two names, answered from memory; kxdpgun offers 300,000 queries/s, benches/clients/dns_latency.rs 50,000
+
+stub() { # stub ADDRESS PORT COMMAND...: unbound that answers a.example. and b.example. there, in the background
+  local dir address=$1 port=$2
+  dir=$(mktemp -d "$work/XXXXXX")
+  shift 2
+  cat > "$dir/unbound.conf" <<CONF
+server:
+  interface: $address@$port
+  do-daemonize: no
+  chroot: ""
+  username: ""
+  directory: "$dir"
+  pidfile: "$dir/pid"
+  access-control: 0.0.0.0/0 allow
+  do-not-query-localhost: no
+  num-threads: 1
+  use-syslog: no
+  local-zone: "example." static
+  local-data: "a.example. 300 IN A 192.0.2.1"
+  local-data: "b.example. 300 IN A 192.0.2.2"
+CONF
+  "$@" taskset -c "${GEN_CPU:-1}" unbound -c "$dir/unbound.conf" > /dev/null 2>&1 &
+  stubs+=($!)
+}
+unstub() { kill "${stubs[@]}" 2>/dev/null || true; wait "${stubs[@]}" 2>/dev/null || true; stubs=(); }
+dns_needs() { (. "$anchors/lib.sh"; need unbound unbound; need kxdpgun knot-dnsutils; need dnsdist dnsdist) > "$work/stderr" 2>&1; }
+dns_config() {
+  config "[${DUT_CPU:-0}]" '[[port]]
+name = "in"
+driver = "af_xdp"
+device = "dut0"
+[app.echo]
+addresses = ["10.9.0.1/24"]
+[app.dns-cache]
+addresses = ["10.9.0.1/24"]
+upstreams = ["10.9.0.2:53"]
+others = "drop"' '"echo", "dns-cache"'
+}
+dns_rate() { # answers/s of what kxdpgun offers for as long as each row is measured
+  "$anchors/dns-load.sh" 300000 "$each" 2> "$work/stderr" | awk -v s="$each" '$1 == "dns" && $6 > 0 { printf "%.0f", $6 / s }'
+}
+dns_p99() { # the 99th percentile of latencies at 50,000 queries/s, µs
+  local said client=$work/dns_latency
+  [ -x "$client" ] || rustc --edition 2024 -O benches/clients/dns_latency.rs -o "$client" || die "benches/clients/dns_latency.rs does not compile"
+  said=$(ip netns exec gen taskset -c "${GEN_CPU:-1}" "$client" 10.9.0.1:53 50000 "$each" a.example b.example 2> "$work/stderr")
+  say "dns_latency: $said"
+  awk '{ for (i = 1; i < NF; i++) if ($i == "p99") print $(i + 1) }' <<< "$said"
+}
+dns_value() { case $1 in dns-p99) dns_p99 ;; *) dns_rate ;; esac; }
+ours_dns() { # ours_dns ROW
+  local value
+  "$anchors/veth-lab.sh" up > /dev/null
+  stub 10.9.0.2 53 ip netns exec gen
+  live_start "$(dns_config)" $((each + 6))
+  value=$(dns_value "$1")
+  wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
+  unstub
+  grep -q '"unaccounted": 0' "$work/report" || die "packets are unaccounted for: $(cat "$work/report")"
+  say "ours, dns-cache: $(first hits) hits, $(first misses) misses, $(first joined) waited for others' answers"
+  [ -n "$value" ] || die "dns-cache gave no answer: $(cat "$work/report")"
+  echo "$value"
+}
+theirs_dns() { # theirs_dns ROW
+  local value
+  "$anchors/veth-lab.sh" up > /dev/null
+  if [ "$1" = dns-dnsdist ]; then
+    stub 127.0.0.1 5300
+    cat > "$work/dnsdist.conf" <<'CONF'
+setLocal("10.9.0.1:53", {reusePort = false})
+setACL("0.0.0.0/0")
+newServer({address = "127.0.0.1:5300", checkName = "a.example."})
+getPool(""):setCache(newPacketCache(10000))
+setSecurityPollSuffix("")
+CONF
+    taskset -c "${DUT_CPU:-0}" dnsdist --supervised --disable-syslog -C "$work/dnsdist.conf" > "$work/stderr" 2>&1 < /dev/null &
+    stubs+=($!)
+  else
+    timeout $((each + 20)) "$anchors/dns-peer.sh" unbound $((each + 10)) > /dev/null 2>&1 &
+    stubs+=($!)
+  fi
+  sleep 2
+  value=$(dns_value "$1")
+  unstub
+  [ -n "$value" ] || { cat "$work/stderr" >&2; die "the peer of $1 gave no answer"; }
+  echo "$value"
+}
+stubs=()
+
 # ---- theirs
 
 anchor() { # anchor NAME ARGS...: the last line's second word
@@ -350,6 +445,10 @@ row packet-mac-swap-rate "our generator by af_packet → mac-swap | testpmd net_
 row echo-p50 "UDP echo, round trip p50 | kernel's, sockperf" µs 0.6
 row echo-p99 "UDP echo, round trip p99 | kernel's, sockperf" µs 0.7
 
+row dns-unbound "dns-cache, 300k queries/s offered | unbound" answers/s 2.5
+row dns-dnsdist "dns-cache, 300k queries/s offered | dnsdist" answers/s 2.5
+row dns-p99 "dns-cache, 50k queries/s, p99 | unbound" µs 0.5
+
 # One core with one queue and two with two: everything else is the same.
 mac_swap=$(config "[$cpu]" "$null_pair" '"mac-swap"' out)
 mac_swap_two=$(config "[0, 1]" "$null_pair" '"mac-swap"' out)
@@ -380,6 +479,7 @@ ours() {
     echo-p*) live_echo "${1#echo-p}" ;;
     xdp-*-rate) live_rate af_xdp "$(receiver "$1")" ;;
     packet-*-rate) live_rate af_packet "$(receiver "$1")" ;;
+    dns-*) ours_dns "$1" ;;
   esac
 }
 theirs() {
@@ -403,13 +503,15 @@ theirs() {
     echo-p*) kernel_echo "${1#echo-p}" ;;
     xdp-*-rate) peer_rate af_xdp "$(mode_of "$1")" ;;
     packet-*-rate) peer_rate af_packet "$(mode_of "$1")" ;;
+    dns-*) theirs_dns "$1" ;;
   esac
 }
 possible() {
   case $1 in
     capture-*) [ -f "$capture" ] || { say "$1: no capture at $capture"; return 1; } ;;
-    xdp-* | packet-* | echo-*)
-      [ $peers = yes ] || { say "$1: needs root, two CPUs and the scripts in $anchors, for the network and the sender"; return 1; } ;;
+    xdp-* | packet-* | echo-* | dns-*)
+      [ $peers = yes ] || { say "$1: needs root, two CPUs and the scripts in $anchors, for the network and the sender"; return 1; }
+      [[ $1 != dns-* ]] || dns_needs || { say "$1: unbound, dnsdist or knot-dnsutils cannot be installed: $(tail -n 1 "$work/stderr")"; return 1; } ;;
     lane | two-cores) [ "$cpus" -gt 1 ] || { say "$1: needs two CPUs"; return 1; } ;;
   esac
 }
@@ -420,14 +522,14 @@ verdict() { # verdict NAME RATIO OURS: the longest operation has an absolute goa
   case $1 in
     hash-longest) awk -v a="$3" -v g="${goal[$1]}" 'BEGIN { print (a + 0 <= g + 0) ? "yes" : "no" }' ;;
     *-rate) echo null ;;
-    two-cores) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 >= g + 0) ? "yes" : "no" }' ;;
+    two-cores | dns-unbound | dns-dnsdist) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 >= g + 0) ? "yes" : "no" }' ;;
     *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 <= g + 0) ? "yes" : "no" }' ;;
   esac
 }
 sign() {
   case $1 in
     *-rate) echo - ;;
-    two-cores) echo "≥ ${goal[$1]}" ;;
+    two-cores | dns-unbound | dns-dnsdist) echo "≥ ${goal[$1]}" ;;
     *) echo "≤ ${goal[$1]}" ;;
   esac
 }

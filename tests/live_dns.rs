@@ -2,13 +2,15 @@
 
 mod dns_lab;
 mod live_lab;
+mod rig;
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use dns_lab::liar::{self, Liar};
 use dns_lab::{Folder, Nsd, config, dig, status, zone};
-use live_lab::{AF_PACKET, Daemon, Driver, Ended, Lab, accounted, turn, within};
+use live_lab::{AF_PACKET, Daemon, Driver, Ended, Lab, accounted, quietly, turn, within};
 
 for_driver!(
     packet_sockets,
@@ -38,8 +40,7 @@ fn ten_thousand_names_are_answered_as_their_server_answers_them() {
     let folder = Folder::new();
     let (text, questions) = zone::made(10_000);
     let _nsd = Nsd::start(&lab, &folder, &text, 53);
-    let keys = "waiting = 2048\n";
-    let daemon = Daemon::start(&lab, &config(&AF_PACKET, 2, &["10.9.0.3:53", "[fd09::3]:53"], keys));
+    let daemon = Daemon::start(&lab, &config(&AF_PACKET, 2, &["10.9.0.3:53", "[fd09::3]:53"], ""));
     let direct = asked_all(&lab, &folder, "client1", "10.9.0.3", &questions);
     let truncated = direct.iter().filter(|answer| answer.contains(" TC")).count();
     let mut different = Vec::new();
@@ -232,6 +233,70 @@ fn upstream_servers_come_and_go(driver: Driver) {
     accounted(&ended);
     assert!(told(&ended, "upstream/timeouts") + told(&ended, "upstream/failures") > 0, "{:#}", ended.report);
     assert!(told(&ended, "answers/servfail") >= 1, "{:#}", ended.report);
+}
+
+/// What a live run heard, heard again in virtual time: the same ids and ports are drawn, so that the server's recorded answers
+/// are answers to them, on any number of cores.
+#[test]
+fn a_live_run_is_replayed() {
+    let Some(_turn) = turn(&["nsd", "dig", "dnsperf", "tcpdump"]) else { return };
+    let lab = Lab::up(&["--ports", "2"]);
+    let folder = Folder::new();
+    let (text, questions) = zone::made(300);
+    let _nsd = Nsd::start(&lab, &folder, &text, 53);
+    // In the replay devices have no addresses, and nobody answers anew who asks for one.
+    let server = lab.mac("client1", "eth0");
+    let mac = "mac = \"02:00:00:00:00:99\"\n";
+    let keys = format!("{mac}timeout_ms = 5000\nneighbours = {{ \"10.9.0.3\" = {server:?} }}\n");
+    let config =
+        config(&AF_PACKET, 1, &["10.9.0.3:53"], &keys).replace("[app.echo]\n", &format!("[app.echo]\n{mac}"));
+    let files = ["port0", "port1"].map(|port| folder.path().join(format!("{port}.pcap")));
+    let listen = |(port, file): (&str, &PathBuf)| {
+        let words = ["-q", "-i", port, "-Q", "in", "-U", "--time-stamp-precision=nano", "-B", "16384", "-w"];
+        quietly(lab.command("dut", "tcpdump").args(words).arg(file))
+    };
+    let listeners = ["port0", "port1"].into_iter().zip(&files).map(listen).collect::<Vec<_>>();
+    assert!(within(Duration::from_secs(10), || files.iter().all(|file| file.exists())));
+    std::thread::sleep(Duration::from_millis(500));
+    let daemon = Daemon::start(&lab, &config);
+    let batch = folder.write("questions", &questions.join("\n"));
+    let words = ["-s", "10.9.0.1", "-d", &batch, "-n", "3", "-c", "12", "-q", "30", "-Q", "1000", "-t", "5"];
+    lab.client(&[&["dnsperf"][..], &words].concat()).good();
+    let ended = daemon.stop();
+    accounted(&ended);
+    let written = |number: usize| rig::records(&files[number]).len() as u64;
+    let whole = || (0..2).all(|number| written(number) >= ended.received(&format!("port{number}")));
+    let all = within(Duration::from_secs(10), whole);
+    drop(listeners);
+    assert!(all, "tcpdump has {} and {}: {:#}", written(0), written(1), ended.report);
+    let out = |number: usize| format!("out = {:?}", folder.path().join(format!("sent{number}.pcap")));
+    let mut results = Vec::new();
+    for cores in [1, 2, 3, 8] {
+        let addresses = "[\"10.9.0.1/24\", \"fd09::1/64\"]";
+        let setup = rig::Setup::new(cores)
+            .capture("port0", &files[0], &out(0))
+            .capture("port1", &files[1], &out(1))
+            .pipeline("live", &["port0", "port1"], &[], &["echo", "dns-cache"])
+            .set(format!("app.echo.addresses={addresses}"))
+            .set("app.echo.mac=\"02:00:00:00:00:99\"")
+            .set(format!("app.dns-cache.addresses={addresses}"))
+            .set("app.dns-cache.mac=\"02:00:00:00:00:99\"")
+            .set("app.dns-cache.upstreams=[\"10.9.0.3:53\"]")
+            .set("app.dns-cache.timeout_ms=5000")
+            .set(format!("app.dns-cache.neighbours.\"10.9.0.3\"={server:?}"))
+            .set("app.dns-cache.others=\"drop\"");
+        let report = setup.run(rig::How::Simulated);
+        let tally = &report.tallies["dns-cache"];
+        for what in ["queries", "misses", "answers", "upstream", "ignored"] {
+            assert_eq!(tally[what], ended.report["tallies"]["dns-cache"][what], "{what} {cores}: {tally:#}");
+        }
+        assert_eq!(tally["upstream"]["timeouts"], 0);
+        let sent =
+            [0, 1].map(|number| std::fs::read(folder.path().join(format!("sent{number}.pcap"))).unwrap());
+        results.push((rig::output(&report).to_owned(), report.digest.tally.clone(), sent));
+    }
+    results.dedup();
+    assert_eq!(results.len(), 1, "any number of cores sends the same");
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //!   up to 4096 bytes are for links that carry them. What a server truncates is sent on truncated, and not remembered.
 //! * **An answer counts** only from the address and port that were asked, with the id that was drawn and the question as it was
 //!   asked, letter for letter; all else is ignored, counted, and waited past (RFC 5452).
-//! * **Ids and source ports** are a keyed hash of the query they are for ([`draw`]).
+//! * **Ids and source ports** are a keyed hash of the query they are for, with the run's seed as its key.
 //! * **Failures** (SERVFAIL, REFUSED and the like) send it to the next server. When none has an answer, the client is told what the
 //!   last of them said, or SERVFAIL; that is remembered shortly (RFC 9520).
 //! * **Negative answers** live by their SOA record and are not remembered without one (RFC 2308).
@@ -24,7 +24,7 @@
 //!
 //! **Shards.** Clients' flows are divided into shards, each with a cache and pending questions of its own; a shard's packets come
 //! to one core. So what is answered depends on the number of shards and not of cores; and a name that clients all over ask for is
-//! remembered once for each shard. Nothing else is shared but what neighbours said ([`neighbour`]).
+//! remembered once for each shard. Nothing else is shared but what neighbours said.
 
 mod ask;
 mod cache;
@@ -148,7 +148,7 @@ impl DnsCache {
             core.read(&held, &mac, now_ns).ok()
         });
         match found {
-            Some(Found::Query(asked, _)) => {
+            Some(Found::Query(asked)) => {
                 self.wait(held, asked);
                 None
             }

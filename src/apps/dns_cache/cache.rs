@@ -7,15 +7,17 @@
 //!
 //! The index is its own: entries vary in length, and what is compared lies in the blocks.
 
+mod answer;
 mod blocks;
 mod head;
 mod index;
 
-use hugepages::{Carved, arena};
+use hugepages::Carved;
 
 use super::message::{HEADER, Key};
 use crate::pipeline::Build;
-use blocks::{Block, Blocks, Chain};
+pub(super) use answer::{Answer, Capacity, Counts, Hit};
+use blocks::{Blocks, Chain};
 use head::Head;
 use index::Index;
 
@@ -23,61 +25,6 @@ use index::Index;
 const SECOND: u64 = 1_000_000_000;
 /// Entries looked at to find one that may go.
 const LOOKS: u32 = 16;
-
-/// How large a shard's cache is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Capacity {
-    /// Answers.
-    pub(super) entries: u32,
-    /// Bytes of answers, in blocks.
-    pub(super) blocks: u32,
-}
-
-impl Capacity {
-    /// Bytes of the arena.
-    pub(super) fn arena_bytes(self) -> usize {
-        let (entries, blocks) = (self.entries as usize, self.blocks as usize);
-        arena::carve_bytes::<Head>(entries)
-            .saturating_add(arena::carve_bytes::<u32>(index::places(entries)))
-            .saturating_add(arena::carve_bytes::<Block>(blocks))
-    }
-}
-
-/// What is remembered of an answer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answer<'m> {
-    /// Header, question, records; no OPT record.
-    pub(super) message: &'m [u8],
-    /// Where its TTLs are.
-    pub(super) ttls: &'m [u16],
-    /// The upper part of the response code.
-    pub(super) extended: u8,
-    /// Seconds.
-    pub(super) life: u32,
-}
-
-/// An answer that was found; good until the cache is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hit {
-    head: u32,
-    /// Bytes of the message.
-    pub(super) len: usize,
-    /// The upper part of the response code.
-    pub(super) extended: u8,
-    /// Whole seconds since it came.
-    age: u32,
-}
-
-/// What happened to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// Answers put in.
-    pub(super) inserted: u64,
-    /// Answers that made room for others before their time.
-    pub(super) evicted: u64,
-    /// Answers that were too old when they were looked for or had to make room.
-    pub(super) expired: u64,
-}
 
 /// A shard's answers.
 #[derive(Debug)]

@@ -47,9 +47,9 @@ pub struct DnsCacheConfig {
     pub max_negative_ttl: u32,
     /// How long it is remembered that no server has an answer, seconds, 1 to 300 (RFC 9520).
     pub failure_ttl: u32,
-    /// Questions that may be under way.
+    /// Questions that may be under way; each holds a frame.
     pub questions: u32,
-    /// Queries that may wait for answers; each holds a frame.
+    /// Queries that may wait for what others asked; each holds a frame.
     pub waiting: u32,
     /// Queries that may wait for the same answer.
     pub waiting_each: u32,
@@ -83,7 +83,7 @@ impl Default for DnsCacheConfig {
             max_negative_ttl: 3600,
             failure_ttl: 1,
             questions: 1024,
-            waiting: 1024,
+            waiting: 512,
             waiting_each: 32,
             shards: 8,
             others: Others::Pass,

@@ -48,7 +48,7 @@ pub(super) struct Asked {
 #[allow(clippy::large_enum_variant, reason = "made and taken apart on the spot, one at a time")]
 pub(super) enum Found {
     /// A query that can be looked up.
-    Query(Asked, Key),
+    Query(Asked),
     /// A datagram to another port of ours: an answer, perhaps.
     Datagram(Datagram),
 }
@@ -72,9 +72,9 @@ impl<W> Core<W> {
         }
         match self.read(packet, &mac, now_ns) {
             Ok(Found::Datagram(_)) => Verdict::Pass,
-            Ok(Found::Query(asked, key)) => {
+            Ok(Found::Query(asked)) => {
                 self.tally.queries += 1;
-                self.serve(packet, &asked, &key, &mac, now_ns).unwrap_or(Verdict::Pass)
+                self.serve(packet, &asked, &mac, now_ns).unwrap_or(Verdict::Pass)
             }
             Err(Unread::Refused(datagram, refusal)) => self.refuse(packet, &datagram, &refusal, &mac),
             Err(Unread::Fate(Fate::Drop(reason))) => Verdict::Drop(reason),
@@ -88,7 +88,7 @@ impl<W> Core<W> {
     /// What becomes of it instead.
     #[inline]
     pub(super) fn read(&self, packet: &Packet, mac: &[u8; 6], now_ns: u64) -> Result<Found, Unread> {
-        let Settings { addresses, reasons, port, seed, .. } = &self.settings;
+        let Settings { addresses, reasons, port, .. } = &self.settings;
         let datagram = Datagram::of(packet, mac, addresses, reasons).map_err(Unread::Fate)?;
         if datagram.to_port != *port {
             return Ok(Found::Datagram(datagram));
@@ -99,23 +99,16 @@ impl<W> Core<W> {
             Fault::Response => Unread::Fate(Fate::Drop(reasons.not_a_query)),
             Fault::Refused(refusal) => Unread::Refused(datagram, refusal),
         })?;
-        let key = Key::new(message, &query, *seed);
         let shard = packet.hash() as usize & (self.shards.len() - 1);
-        Ok(Found::Query(Asked { datagram, query, shard, since_ns: now_ns }, key))
+        Ok(Found::Query(Asked { datagram, query, shard, since_ns: now_ns }))
     }
 
     /// Answers a query from the cache; `None` where the answer is not there.
     #[inline]
-    fn serve(
-        &mut self,
-        packet: &mut Packet,
-        asked: &Asked,
-        key: &Key,
-        mac: &[u8; 6],
-        now_ns: u64,
-    ) -> Option<Verdict> {
+    fn serve(&mut self, packet: &mut Packet, asked: &Asked, mac: &[u8; 6], now_ns: u64) -> Option<Verdict> {
+        let key = Key::new(asked.datagram.message(packet), &asked.query, self.settings.seed);
         let cache = &mut self.shards.get_mut(asked.shard)?.as_mut()?.cache;
-        let hit = cache.find(key, now_ns, asked.since_ns)?;
+        let hit = cache.find(&key, now_ns, asked.since_ns)?;
         self.tally.hits += 1;
         Some(self.answer(packet, asked, hit, mac))
     }

@@ -1,27 +1,19 @@
 //! UDP datagrams (RFC 768) in packets: those that are for us, read; answers and queries of ours, put around a message.
 
+mod headers;
+mod route;
+
 use std::net::{IpAddr, SocketAddr};
 
 use super::fate::{Fate, Reasons};
 use crate::apps::station::{Addresses, Envelope, address, is_host_ipv6};
-use crate::packet::checksum::{ChecksumState, add, checksum, states, sum};
+use crate::packet::checksum::{ChecksumState, states};
 use crate::packet::layers::{LinkClass, Network, Transport};
 use crate::packet::{Packet, Reason};
 
-use super::message::{get, put};
-
-/// Bytes of headers.
-const ETHERNET: usize = 14;
-const IPV4: usize = 20;
-const IPV6: usize = 40;
-const UDP: usize = 8;
-/// The shortest Ethernet frame, without its checksum (IEEE 802.3, 3.2.8): shorter ones are padded.
-const SHORTEST_FRAME: usize = 60;
-/// Hops a packet may take (what IANA recommends, RFC 1700).
-const HOPS: u8 = 64;
-/// The bits of IPv4's second byte that are the DSCP (RFC 2474); IPv6's that are not ECN's (RFC 3168).
-const DSCP: u8 = 0xfc;
-const NOT_ECN: u8 = 0xcf;
+use super::message::get;
+use headers::{IPV4, IPV6, SHORTEST_FRAME, UDP, turn_ipv4, turn_ipv6};
+pub(super) use route::Route;
 
 /// A whole, sound datagram to an address of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,112 +186,5 @@ fn check_sums(packet: &Packet, ipv6: bool, reasons: &Reasons) -> Result<(), Fate
         }
         (_, Some(ChecksumState::Absent)) if ipv6 => Err(Fate::Drop(reasons.no_checksum)),
         _ => Ok(()),
-    }
-}
-
-fn turn_ipv4(network: &mut [u8], len: usize, ports: [u16; 2]) {
-    let Some((header, rest)) = network.split_first_chunk_mut::<IPV4>() else { return };
-    let (source, destination) = header[12..].split_at_mut(4);
-    source.swap_with_slice(destination);
-    header[0] = 0x45;
-    header[1] &= DSCP;
-    put(header, 2, (IPV4 + UDP + len) as u16);
-    finish_ipv4(header);
-    let pseudo = add(sum(&header[12..]), 17);
-    finish_udp(rest, len, ports, pseudo);
-}
-
-/// Hops, protocol and checksum of an IPv4 header (RFC 791).
-fn finish_ipv4(header: &mut [u8; IPV4]) {
-    (header[8], header[9]) = (HOPS, 17);
-    put(header, 10, 0);
-    let value = checksum(header);
-    put(header, 10, value);
-}
-
-fn turn_ipv6(network: &mut [u8], len: usize, ports: [u16; 2]) {
-    let Some((header, rest)) = network.split_first_chunk_mut::<IPV6>() else { return };
-    let (source, destination) = header[8..].split_at_mut(16);
-    source.swap_with_slice(destination);
-    header[1] &= NOT_ECN;
-    finish_ipv6(header, rest, len, ports);
-}
-
-/// Length, protocol and hops of an IPv6 header (RFC 8200), and the datagram behind it.
-fn finish_ipv6(header: &mut [u8; IPV6], rest: &mut [u8], len: usize, ports: [u16; 2]) {
-    put(header, 4, (UDP + len) as u16);
-    (header[6], header[7]) = (17, HOPS);
-    let pseudo = add(sum(&header[8..]), 17);
-    finish_udp(rest, len, ports, pseudo);
-}
-
-/// Header and checksum of a datagram whose message of `len` bytes is there; `pseudo` is the sum of addresses and protocol.
-fn finish_udp(datagram: &mut [u8], len: usize, ports: [u16; 2], pseudo: u16) {
-    let Some(datagram) = datagram.get_mut(..UDP + len) else { return };
-    let size = (UDP + len) as u16;
-    for (at, value) in [(0, ports[0]), (2, ports[1]), (4, size), (6, 0)] {
-        put(datagram, at, value);
-    }
-    // 0 would say that there is none (RFC 768).
-    let value = match !add(add(pseudo, size), sum(datagram)) {
-        0 => 0xffff,
-        value => value,
-    };
-    put(datagram, 6, value);
-}
-
-/// Who sends to whom.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Route {
-    /// Ethernet addresses: ours, and the next hop's.
-    pub(super) mac: [u8; 6],
-    pub(super) next_hop: [u8; 6],
-    /// Of one family.
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-}
-
-impl Route {
-    /// Puts a datagram with a message of `len` bytes, which `write` writes, into an empty packet; `false` where its frame has
-    /// no room for it.
-    pub(super) fn send(&self, packet: &mut Packet, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
-        let head = ETHERNET + if self.to.is_ipv6() { IPV6 } else { IPV4 } + UDP;
-        let whole = (head + len).max(SHORTEST_FRAME);
-        if !packet.resize(whole) {
-            return false;
-        }
-        let data = packet.data_mut();
-        data.fill(0);
-        address(data, &self.next_hop, &self.mac);
-        if let Some(message) = data.get_mut(head..head + len) {
-            write(message);
-        }
-        let network = &mut data[ETHERNET..];
-        let ports = [self.from.port(), self.to.port()];
-        let kind: u16 = match (self.from.ip(), self.to.ip()) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => {
-                let Some((header, rest)) = network.split_first_chunk_mut::<IPV4>() else { return false };
-                header[0] = 0x45;
-                put(header, 2, (IPV4 + UDP + len) as u16);
-                // Not to be fragmented; so it needs no identification (RFC 6864, 4.1).
-                header[6] = 0x40;
-                header[12..16].copy_from_slice(&from.octets());
-                header[16..].copy_from_slice(&to.octets());
-                finish_ipv4(header);
-                finish_udp(rest, len, ports, add(sum(&header[12..]), 17));
-                0x0800
-            }
-            (IpAddr::V6(from), IpAddr::V6(to)) => {
-                let Some((header, rest)) = network.split_first_chunk_mut::<IPV6>() else { return false };
-                header[0] = 0x60;
-                header[8..24].copy_from_slice(&from.octets());
-                header[24..].copy_from_slice(&to.octets());
-                finish_ipv6(header, rest, len, ports);
-                0x86dd
-            }
-            _ => return false,
-        };
-        put(data, 12, kind);
-        true
     }
 }
