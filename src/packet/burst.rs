@@ -91,27 +91,27 @@ impl Burst {
     }
 
     /// Gives away each undecided packet: `take` returns it with a verdict, or keeps it, and then the burst is rid of it.
+    #[inline]
     pub(crate) fn hand_over(&mut self, mut take: impl FnMut(Packet) -> Option<(Packet, Verdict)>) {
         if self.undecided == 0 {
             return;
         }
-        let (undecided, packets) = (self.undecided, std::mem::take(&mut self.packets));
-        let mut handing = HandingOver { burst: self, left: packets.into_iter(), place: 0 };
-        for packet in handing.left.by_ref() {
-            let place = handing.place;
-            handing.place += 1;
+        let undecided = self.undecided;
+        // From the last to the first in memory, so that each is taken off the end: what is not handed over yet is in the burst
+        // all the time, also when `take` panics.
+        self.packets.reverse();
+        let mut handing =
+            HandingOver { burst: self, kept: Packets::new(), codes: [Verdict::PASS; BurstSize::MAX] };
+        let mut place = 0;
+        while let Some(packet) = handing.burst.packets.pop() {
             if undecided >> place & 1 == 0 {
-                handing.burst.put(packet, handing.burst.codes[place]);
+                let code = handing.burst.codes[place];
+                handing.keep(packet, code);
             } else if let Some((packet, verdict)) = take(packet) {
-                handing.burst.put(packet, verdict.code());
+                handing.keep(packet, verdict.code());
             }
+            place += 1;
         }
-    }
-
-    /// Puts back a packet; there are never more than were taken out before it.
-    fn put(&mut self, packet: Packet, code: u16) {
-        self.codes[self.packets.len()] = code;
-        self.packets.push(packet);
     }
 
     fn decide_some(&mut self, mut fate: impl FnMut(&mut Packet) -> Verdict) {
@@ -169,23 +169,34 @@ impl Burst {
     }
 }
 
-/// A burst that is being handed over. When whoever takes its packets panics, the rest is put back.
+/// A burst that is being handed over: what stays in it, and what has been decided about that.
 struct HandingOver<'a> {
     burst: &'a mut Burst,
-    left: arrayvec::IntoIter<Packet, { BurstSize::MAX }>,
-    /// Place in the burst of the first that is left.
-    place: usize,
+    kept: Packets,
+    codes: [u16; BurstSize::MAX],
+}
+
+impl HandingOver<'_> {
+    /// A packet stays; there are never more than were taken out before it.
+    #[inline]
+    fn keep(&mut self, packet: Packet, code: u16) {
+        self.codes[self.kept.len()] = code;
+        self.kept.push(packet);
+    }
 }
 
 impl Drop for HandingOver<'_> {
+    #[inline]
     fn drop(&mut self) {
         let burst = &mut *self.burst;
-        for packet in self.left.by_ref() {
-            burst.put(packet, burst.codes[self.place]);
-            self.place += 1;
-        }
+        let kept = self.kept.len();
+        // Nothing, unless it panicked: then nobody has decided about these, and their order is no matter any more.
+        let left = burst.packets.len();
+        burst.packets.extend(self.kept.drain(..));
+        burst.codes[..left].fill(Verdict::PASS);
+        burst.codes[left..left + kept].copy_from_slice(&self.codes[..kept]);
         burst.find_undecided();
-        let codes = &burst.codes[..burst.packets.len()];
+        let codes = &burst.codes[..left + kept];
         burst.uniform = codes.iter().fold(0, |differ, code| differ | code ^ codes[0]) == 0;
     }
 }

@@ -15,7 +15,7 @@ pub trait Key: Copy + FromZeros + IntoBytes + Immutable + 'static {}
 impl<K: Copy + FromZeros + IntoBytes + Immutable + 'static> Key for K {}
 
 /// A key, hashed with a table's seed; of use with that table only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct KeyHash(u64);
 
 impl KeyHash {

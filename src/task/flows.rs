@@ -15,8 +15,11 @@ use super::mailbox::{MailboxId, Mailboxes};
 use super::offer::{NoFlow, Offered};
 use super::ports::OpenError;
 use super::spawn::spawn;
+use zerocopy::FromZeros;
+
 use crate::packet::flow::FlowKey;
 use crate::packet::{Burst, BurstSize, Verdict};
+use crate::state::flow_table::{Candidate, KeyHash};
 
 /// Flows of one application on this core, each with a task: a handle, made by [`Build::flows`](crate::pipeline::Build::flows).
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +46,15 @@ impl Flows {
         let mut fresh = ArrayVec::<(MailboxId, FlowKey), { BurstSize::MAX }>::new();
         here(|local| {
             let reasons = local.flows[self.set as usize].reasons;
-            let mailboxes = find(&local.flows[self.set as usize], &local.mailboxes, burst);
-            let mut mailboxes = mailboxes.into_iter();
+            let found = find(&local.flows[self.set as usize], &local.mailboxes, burst);
+            let mut place = 0;
             burst.hand_over(|packet| {
                 local.held += 1;
-                let offered = match mailboxes.next().flatten() {
+                let offered = match found[place] {
                     Some(mailbox) => local.offer_to(self.set, mailbox, packet),
                     None => local.offer(self.set, packet),
                 };
+                place += 1;
                 let back = match offered {
                     Offered::Delivered(waker) => {
                         woken.extend(waker);
@@ -149,25 +153,27 @@ impl Flows {
 
 /// The mailboxes of a burst's undecided packets, each step for all of them before the next, so that their cache misses overlap.
 #[inline]
-fn find(
-    flows: &FlowSet,
-    mailboxes: &Mailboxes,
-    burst: &Burst,
-) -> ArrayVec<Option<MailboxId>, { BurstSize::MAX }> {
-    let hashed: ArrayVec<_, { BurstSize::MAX }> = burst
-        .undecided()
-        .map(|packet| {
-            let (key, _) = FlowKey::of(packet.data(), packet.layers())?;
-            Some((key, flows.hash(&key)))
-        })
-        .collect();
-    let approached: ArrayVec<_, { BurstSize::MAX }> =
-        hashed.iter().map(|step| step.as_ref().map(|(_, hash)| flows.candidate(*hash))).collect();
-    let found = hashed.iter().zip(approached).map(|(step, candidate)| {
-        let ((key, hash), candidate) = step.as_ref().zip(candidate)?;
-        let mailbox = flows.get_at(*hash, candidate, key)?.mailbox().ok()?;
-        mailboxes.prefetch(mailbox);
-        Some(mailbox)
-    });
-    found.collect()
+fn find(flows: &FlowSet, mailboxes: &Mailboxes, burst: &Burst) -> [Option<MailboxId>; BurstSize::MAX] {
+    let mut keys = [FlowKey::new_zeroed(); BurstSize::MAX];
+    let mut steps = [(KeyHash::default(), Candidate::default()); BurstSize::MAX];
+    let mut found = [None; BurstSize::MAX];
+    let mut count = 0;
+    for packet in burst.undecided() {
+        if let Some((key, _)) = FlowKey::of(packet.data(), packet.layers()) {
+            keys[count] = key;
+            steps[count].0 = flows.hash(&key);
+        }
+        count += 1;
+    }
+    // A packet without ports has the key of all zeros, which is no flow's.
+    for step in &mut steps[..count] {
+        step.1 = flows.candidate(step.0);
+    }
+    for ((mailbox, key), (hash, candidate)) in found.iter_mut().zip(&keys).zip(steps).take(count) {
+        *mailbox = flows.get_at(hash, candidate, key).and_then(|known| known.mailbox().ok());
+        if let Some(mailbox) = *mailbox {
+            mailboxes.prefetch(mailbox);
+        }
+    }
+    found
 }

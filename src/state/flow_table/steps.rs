@@ -13,6 +13,14 @@ impl Candidate {
     pub(super) const NONE: Candidate = Candidate(u32::MAX);
 }
 
+/// None.
+impl Default for Candidate {
+    #[inline]
+    fn default() -> Candidate {
+        Candidate::NONE
+    }
+}
+
 impl<K, V, B, E, S> FlowTable<K, V, B, E, S>
 where
     K: Key,
