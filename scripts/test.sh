@@ -36,7 +36,8 @@ else
 fi
 # What live tests talk to mnvkd with: command and Debian package.
 live_tools=(ip iproute2 ethtool ethtool ping iputils-ping arping iputils-arping nping nmap sockperf sockperf iperf3 iperf3
-  tcpreplay tcpreplay tcpdump tcpdump python3 python3-minimal setpriv util-linux prlimit util-linux)
+  tcpreplay tcpreplay tcpdump tcpdump python3 python3-minimal setpriv util-linux prlimit util-linux
+  nsd nsd dig bind9-dnsutils delv bind9-dnsutils dnssec-signzone bind9-utils kdig knot-dnsutils dnsperf dnsperf)
 live_packages() { # those whose command is not here
   local i
   for ((i = 0; i < ${#live_tools[@]}; i += 2)); do
@@ -50,6 +51,8 @@ if [ "$(id -u)" = 0 ]; then
     echo "installing ${packages[*]}, which live tests use"
     apt-get update -qq
     env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
+    # Tests start a server of their own where they want it; what the package starts is in nobody's interest here.
+    case " ${packages[*]} " in *" nsd "*) systemctl disable --now --quiet nsd 2>/dev/null || service nsd stop >/dev/null 2>&1 || true ;; esac
   fi
   export MNVKD_CI_LIVE=1
   echo "live tests: on (root)"
