@@ -12,18 +12,14 @@ use super::{ALIGN, HEAD_BYTES, UNIT};
 pub(super) mod state {
     /// It is in the queue, once.
     pub(in crate::slots) const QUEUED: u8 = 1;
-    /// It is being polled.
-    pub(in crate::slots) const RUNNING: u8 = 2;
     /// Its future is there.
-    pub(in crate::slots) const FUTURE: u8 = 4;
+    pub(in crate::slots) const FUTURE: u8 = 2;
     /// Its output is there.
-    pub(in crate::slots) const OUTPUT: u8 = 8;
+    pub(in crate::slots) const OUTPUT: u8 = 4;
     /// A `Join` has it.
-    pub(in crate::slots) const JOIN: u8 = 16;
-    /// It was cancelled while it was running.
-    pub(in crate::slots) const CANCEL: u8 = 32;
+    pub(in crate::slots) const JOIN: u8 = 8;
     /// It panicked.
-    pub(in crate::slots) const PANICKED: u8 = 64;
+    pub(in crate::slots) const PANICKED: u8 = 16;
 }
 use state::{FUTURE, OUTPUT};
 

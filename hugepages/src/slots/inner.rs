@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 
-use super::head::state::{CANCEL, FUTURE, JOIN, OUTPUT, PANICKED, QUEUED, RUNNING};
+use super::head::state::{FUTURE, JOIN, OUTPUT, PANICKED, QUEUED};
 use super::head::{Head, Typed, Value};
 use super::inbox::Inbox;
 use super::queue::Queue;
@@ -87,6 +87,8 @@ pub(super) struct Inner {
     queue: Queue,
     /// The slot that is being polled.
     running: Cell<u32>,
+    /// It was cancelled since its poll began.
+    cancelled: Cell<bool>,
     /// Its tag, for other threads to see: see [`Polled`](super::Polled).
     running_tag: Arc<AtomicU32>,
     inbox: Arc<Inbox>,
@@ -130,6 +132,7 @@ impl Inner {
             classes: classes.into_boxed_slice(),
             queue,
             running: Cell::new(NONE),
+            cancelled: Cell::new(false),
             running_tag: Arc::default(),
             inbox: storage.inbox,
             instance: storage.instance,
@@ -273,7 +276,7 @@ impl Inner {
     /// Queues the task with this number again, if it is the one that runs.
     #[inline(always)]
     pub(super) fn requeue(&self, number: u32) -> bool {
-        let runs = self.running.get() == number;
+        let runs = self.runs(number);
         if runs {
             // A task that runs keeps its slot: nobody else has this number, whatever the waker's generation says.
             self.make_ready(number, self.head(number));
@@ -334,7 +337,7 @@ impl Inner {
             return self.pass_by(number, head);
         }
         let Some(table) = head.table.get() else { return };
-        head.state.set(head.state.get() & !QUEUED | RUNNING);
+        head.clear(QUEUED);
         self.running.set(number);
         // Relaxed: it orders nothing. An atomic store of this kind is a plain move.
         self.running_tag.store(u32::from(head.tag.get()) | Polled::RUNS, Ordering::Relaxed);
@@ -342,10 +345,10 @@ impl Inner {
         // SAFETY: the slot's table is that of the future in it (`place`), which is there (FUTURE) and is not being polled.
         let polled = unsafe { (table.poll)(head, &mut Context::from_waker(&waker)) };
         self.running.set(NONE);
-        head.clear(RUNNING);
+        let cancelled = self.cancelled.replace(false);
         if polled.is_ready() {
             self.conclude(number, head);
-        } else if head.is(CANCEL) {
+        } else if cancelled {
             ended(head.tag.get(), Ended::Cancelled);
             self.drop_contents(head);
             self.conclude(number, head);
@@ -360,8 +363,8 @@ impl Inner {
             // It came from dropping what a task left behind.
             return;
         }
+        self.cancelled.set(false);
         let head = self.head(number);
-        head.clear(RUNNING);
         head.set(PANICKED);
         ended(head.tag.get(), Ended::Panicked);
         self.drop_contents(head);
@@ -383,7 +386,7 @@ impl Inner {
     /// is freed when its turn comes.)
     #[inline]
     fn release_if_done_with(&self, number: u32, head: &Head) {
-        if head.is(FUTURE | RUNNING | JOIN) {
+        if head.is(FUTURE | JOIN) || self.runs(number) {
             return;
         }
         if head.is(OUTPUT) {
@@ -418,8 +421,8 @@ impl Inner {
 
     pub(super) fn cancel(&self, number: u32) {
         let head = self.head(number);
-        if head.is(RUNNING) {
-            head.set(CANCEL);
+        if self.runs(number) {
+            self.cancelled.set(true);
         } else if head.is(FUTURE) {
             self.drop_contents(head);
             self.conclude(number, head);
@@ -458,7 +461,7 @@ impl Inner {
 
     #[inline]
     pub(super) fn is_done(&self, number: u32) -> bool {
-        !self.head(number).is(FUTURE | RUNNING)
+        !self.head(number).is(FUTURE) && !self.runs(number)
     }
 
     /// Lets go of a slot its join has no more use for.
@@ -501,6 +504,12 @@ impl Inner {
     }
 
     // ---- figures
+
+    /// Is this the slot that is being polled?
+    #[inline(always)]
+    fn runs(&self, number: u32) -> bool {
+        self.running.get() == number
+    }
 
     #[inline(always)]
     pub(super) fn is_running(&self) -> bool {
