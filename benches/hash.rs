@@ -2,7 +2,7 @@
 //! no order, and keys that come and go at 90 % of the capacity.
 //!
 //! `cargo bench --bench hash [-- [--quick] [WORD...]]` prints `name value unit` lines, medians. The peer is DPDK's rte_hash with
-//! the same keys, in the same order: `benches/peers/rte_hash.c`, run by `scripts/compare.sh hash`.
+//! the same keys, in the same order: `scripts/peers/rte_hash.c`, run by `scripts/compare.sh hash`.
 //!
 //! **The longest operation** is found by doing exactly the same several times, each from a table made anew, timing each
 //! operation, and taking for each the shortest of its times: what the machine does to us (interrupts, a hypervisor) hits
@@ -53,17 +53,17 @@ fn pick(n: usize, of: usize) -> usize {
     (mix(n as u64 + 0x5eed) >> 20) as usize % of
 }
 
-fn table(capacity: usize) -> (Table, Arena) {
+fn table(capacity: usize, eviction: Eviction) -> (Table, Arena) {
     let bytes = bytes_for::<Key, u64>(capacity);
     let mut arena = Arena::reserve(bytes, &PagePolicy::default(), None).expect("memory");
     let buckets = arena.carve("index", buckets_for(capacity)).expect("index");
     let entries = arena.carve("entries", capacity).expect("entries");
     let stamps = arena.carve("stamps", capacity).expect("stamps");
-    (FlowTable::new(buckets, entries, stamps, Eviction::Refuse, 7), arena)
+    (FlowTable::new(buckets, entries, stamps, eviction, 7), arena)
 }
 
 fn filled(held: usize) -> (Table, Arena) {
-    let (mut table, arena) = table(CAPACITY);
+    let (mut table, arena) = table(CAPACITY, Eviction::Refuse);
     for n in 0..held {
         table.insert(1, &key(n), n as u64).expect("room");
     }
@@ -204,6 +204,28 @@ fn bench_churn(bench: &Bench) {
             || filled(CHURNED),
             |(table, _), key| assert!(table.remove(key).is_some()),
             |(table, _), key| assert!(table.insert(1, key, 1).is_some()),
+        )
+    });
+    report("hash_get_evict", &|| {
+        let full = || {
+            let (mut table, arena) = table(CAPACITY, Eviction::LongestIdle);
+            (0..CAPACITY).for_each(|n| assert!(table.insert(n as u64 * 1000, &key(n), 1).is_some()));
+            (table, arena)
+        };
+        let now_ns = CAPACITY as u64 * 1000;
+        // Nobody is removed: each that comes evicts one. The other half of the operations are lookups.
+        churn(
+            1,
+            passes,
+            full,
+            |(table, _), key| {
+                black_box(table.get(key));
+            },
+            |(table, _), key| {
+                let mut other = *key;
+                other[0] ^= 1;
+                assert!(table.insert(now_ns, &other, 1).is_some_and(|placed| placed.evicted.is_some()));
+            },
         )
     });
     let capacity = Map::with_capacity_and_hasher(CAPACITY / 8 * 7, FixedState::default()).capacity();

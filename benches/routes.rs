@@ -17,12 +17,26 @@ use ffi::affinity::{allowed_cpus, pin_current_thread};
 use ffi::cycles::cycles;
 use full_table::{Random, Version, drawn, prefixes};
 use hugepages::{Arena, PagePolicy};
-use measure::Bench;
-use mnvkd::state::routes::{Address, BURST, NextHop, Prefix, Routes, bytes_for, lines_for, rules_for};
+use measure::{Bench, Stretches};
+use mnvkd::state::routes::{Address, BURST, NextHop, Prefix, Routes, bytes_for, rules_for, words_for};
 
 const LOOKUPS: usize = 1 << 20;
 const UPDATES: usize = 100_000;
 const HOPS: usize = 256;
+
+/// What is told of each version of IP.
+const FIGURES: &[&str] = &[
+    "insert",
+    "tree_bytes_per_prefix",
+    "bytes_per_prefix",
+    "bulk_random",
+    "bulk_drawn",
+    "single_random",
+    "single_drawn",
+    "update",
+    "update_longest",
+    "update_of_1_bit",
+];
 
 struct Full<A: Address> {
     name: &'static str,
@@ -32,18 +46,18 @@ struct Full<A: Address> {
     _arena: Arena,
 }
 
-fn full<A: Version>(name: &'static str, count: usize, node_lines: usize, bench: &Bench) -> Full<A> {
+fn full<A: Version>(name: &'static str, count: usize, units: usize, bench: &Bench) -> Full<A> {
     let mut random = Random(1);
     let all = prefixes::<A>(count, &mut random);
     let all: Vec<_> = all
         .into_iter()
-        .map(|prefix| (prefix, NextHop::new(random.below(HOPS) as u32).expect("small")))
+        .map(|prefix| (prefix, NextHop::new(random.below(HOPS) as u16).expect("small")))
         .collect();
     let mut arena =
-        Arena::reserve(bytes_for::<A>(count, node_lines), &PagePolicy::Prefer(None), None).expect("memory");
-    let lines = arena.carve("lines", lines_for(node_lines)).expect("lines");
-    let rules = arena.carve("rules", rules_for(count)).expect("rules");
-    let mut routes = Routes::new(lines, rules, count, 1);
+        Arena::reserve(bytes_for::<A>(count + 1, units), &PagePolicy::Prefer(None), None).expect("memory");
+    let words = arena.carve("words", words_for(units)).expect("words");
+    let rules = arena.carve("rules", rules_for(count + 1)).expect("rules");
+    let mut routes = Routes::new(words, rules, count + 1, 1);
     let before = cycles();
     for (prefix, hop) in &all {
         routes.insert(*prefix, *hop).unwrap_or_else(|full| panic!("{name}: {full}"));
@@ -51,9 +65,9 @@ fn full<A: Version>(name: &'static str, count: usize, node_lines: usize, bench: 
     let spent = cycles() - before;
     let figure = |what: &str, value: f64, unit: &str| bench.report(&format!("{name}_{what}"), unit, || value);
     figure("insert", spent as f64 / count as f64, "cycles");
-    let lines = routes.occupancy().lines;
-    figure("tree_bytes_per_prefix", (lines_for(lines) * 64) as f64 / count as f64, "bytes");
-    figure("bytes_per_prefix", bytes_for::<A>(count, lines) as f64 / count as f64, "bytes");
+    let units = routes.occupancy().units;
+    figure("tree_bytes_per_prefix", (words_for(units) * 8) as f64 / count as f64, "bytes");
+    figure("bytes_per_prefix", bytes_for::<A>(count, units) as f64 / count as f64, "bytes");
     Full { name, routes, prefixes: all, random, _arena: arena }
 }
 
@@ -78,28 +92,33 @@ fn shortest<A: Version>(full: &mut Full<A>) -> f64 {
     let half = Prefix::of(A::given(&mut full.random), 1);
     let hop = NextHop::new(1).expect("small");
     let before = cycles();
-    full.routes.insert(half, hop).ok();
+    full.routes.insert(half, hop).expect("room");
     let spent = cycles() - before;
     full.routes.remove(half);
     spent as f64
 }
 
+/// Cycles a lookup in the median stretch: the machine is shared.
 fn bulk<A: Version>(full: &Full<A>, addresses: &[A]) -> f64 {
     let mut hops = [None; BURST];
-    let before = cycles();
+    let mut stretches = Stretches::start();
     for burst in addresses.chunks(BURST) {
         full.routes.lookup_burst(burst, &mut hops[..burst.len()]);
         black_box(&hops);
+        stretches.add(burst.len());
     }
-    (cycles() - before) as f64 / addresses.len() as f64
+    stretches.median()
 }
 
 fn single<A: Version>(full: &Full<A>, addresses: &[A]) -> f64 {
-    let before = cycles();
-    for address in addresses {
-        black_box(full.routes.lookup(*address));
+    let mut stretches = Stretches::start();
+    for burst in addresses.chunks(BURST) {
+        for address in burst {
+            black_box(full.routes.lookup(*address));
+        }
+        stretches.add(burst.len());
     }
-    (cycles() - before) as f64 / addresses.len() as f64
+    stretches.median()
 }
 
 /// For the peer: prefixes as octets, length, next hop; addresses as octets; next hops in four bytes, all ones for none.
@@ -112,13 +131,13 @@ fn write<A: Version>(full: &Full<A>, addresses: &[(&str, Vec<A>)]) {
     for (prefix, hop) in &full.prefixes {
         bytes.extend_from_slice(prefix.address().octets().as_ref());
         bytes.push(prefix.len());
-        bytes.extend_from_slice(&hop.number().to_ne_bytes());
+        bytes.extend_from_slice(&u32::from(hop.number()).to_ne_bytes());
     }
     put(format!("{}_prefixes", full.name), bytes);
     for (which, addresses) in addresses {
         let octets = addresses.iter().flat_map(|address| address.octets().as_ref().to_vec()).collect();
         put(format!("{}_{which}", full.name), octets);
-        let hop = |address: &A| full.routes.lookup(*address).map_or(u32::MAX, NextHop::number);
+        let hop = |address: &A| full.routes.lookup(*address).map_or(u32::MAX, |hop| hop.number().into());
         put(
             format!("{}_{which}_hops", full.name),
             addresses.iter().flat_map(|a| hop(a).to_ne_bytes()).collect(),
@@ -126,13 +145,11 @@ fn write<A: Version>(full: &Full<A>, addresses: &[(&str, Vec<A>)]) {
     }
 }
 
-fn measure<A: Version>(bench: &Bench, name: &'static str, count: usize, node_lines: usize) {
-    if !bench.wants(name)
-        && !["bulk", "single", "update", "bytes", "insert"].iter().any(|what| bench.wants(what))
-    {
+fn measure<A: Version>(bench: &Bench, name: &'static str, count: usize, units: usize) {
+    if !FIGURES.iter().any(|figure| bench.wants(&format!("{name}_{figure}"))) {
         return;
     }
-    let mut full = full::<A>(name, count, node_lines, bench);
+    let mut full = full::<A>(name, count, units, bench);
     let any: Vec<A> = (0..LOOKUPS).map(|_| A::any(&mut full.random)).collect();
     let out_of: Vec<Prefix<A>> = full.prefixes.iter().map(|(prefix, _)| *prefix).collect();
     let drawn: Vec<A> = (0..LOOKUPS).map(|_| drawn(&out_of, &mut full.random)).collect();
@@ -151,6 +168,6 @@ fn main() {
     let bench = Bench::from_args();
     let cpus = allowed_cpus().expect("sched_getaffinity");
     pin_current_thread(*cpus.last().expect("a CPU")).expect("pin");
-    measure::<Ipv4Addr>(&bench, "ipv4", 900_000, 400_000);
-    measure::<Ipv6Addr>(&bench, "ipv6", 200_000, 400_000);
+    measure::<Ipv4Addr>(&bench, "ipv4", 900_000, 2_000_000);
+    measure::<Ipv6Addr>(&bench, "ipv6", 200_000, 2_000_000);
 }

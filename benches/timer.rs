@@ -1,7 +1,8 @@
 //! What a timer costs with a million of them pending: arm, cancel, fire.
 //!
 //! `cargo bench --bench timer [-- [--quick] [WORD...]]` prints `name value unit` lines, medians, in time-stamp counter
-//! cycles. The peer is DPDK's `timer_perf_autotest` (`scripts/compare.sh timer`).
+//! cycles. The peer is DPDK's rte_timer with as many timers, due at random too (`scripts/peers/timer.c`,
+//! `scripts/compare.sh timer`).
 
 mod measure;
 

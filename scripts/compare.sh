@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # compare.sh [--json] [NAME...]: ours beside the peers of ../shared/anchors, on the same CPU, in turns,
 # ROUNDS times (default 3), medians. Names: mac-swap sink capture-meter capture-mac-swap lane two-cores (all of these
-# unless given); timer; hash, which is hash-bulk hash-longest; live, which is xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99
-# over a veth; and dns, which is dns-unbound dns-dnsdist dns-p99 over the same.
+# unless given); timer, which is timer-arm timer-rearm timer-cancel; hash, which is hash-bulk hash-longest; routes, which is
+# routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn; and live, which is xdp-mac-swap xdp-sink packet-mac-swap
+# echo-p50 echo-p99 over a veth, and SENDER-RECEIVER-rate with our generator as the sender: xdp-sink-rate xdp-mac-swap-rate
+# packet-sink-rate packet-mac-swap-rate; and dns, which is dns-unbound dns-dnsdist dns-p99 over the same veth.
 # As root: the peers are DPDK's and their scripts install them and reserve hugepages, which ours get as
 # well and which are given back at the end. Without root, or without the scripts, ours alone are measured.
 #   ROUNDS=3 SECONDS_EACH=3 MNVKD_ANCHORS=../shared/anchors MNVKD_CAPTURE=.../large_ndpi_interleaved.pcap
@@ -19,18 +21,22 @@ capture=$(realpath -m "${MNVKD_CAPTURE:-../shared/captures/large_ndpi_interleave
 json=no
 all=(mac-swap sink capture-meter capture-mac-swap lane two-cores)
 tables=(hash-bulk hash-longest)
-live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99)
+live=(xdp-mac-swap xdp-sink packet-mac-swap echo-p50 echo-p99 xdp-sink-rate xdp-mac-swap-rate packet-sink-rate packet-mac-swap-rate)
+timer=(timer-arm timer-rearm timer-cancel)
+routes=(routes-ipv4-random routes-ipv4-drawn routes-ipv6-random routes-ipv6-drawn)
 dns=(dns-unbound dns-dnsdist dns-p99)
 names=()
 for arg in "$@"; do
   case $arg in
     --json) json=yes ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     live) names+=("${live[@]}") ;;
     dns) names+=("${dns[@]}") ;;
     hash) names+=("${tables[@]}") ;;
+    timer) names+=("${timer[@]}") ;;
+    routes) names+=("${routes[@]}") ;;
     *)
-      known="${all[*]} ${tables[*]} ${live[*]} ${dns[*]} timer"
+      known="${all[*]} ${tables[*]} ${live[*]} ${timer[*]} ${routes[*]} ${dns[*]}"
       [[ " $known " = *" $arg "* ]] || die "no row named $arg; there are: $known"
       names+=("$arg") ;;
   esac
@@ -58,7 +64,7 @@ veth=$(ip link show dut0 > /dev/null 2>&1 && echo yes || echo no)
 # DPDK leaves its pages in files when it ends, where they are nobody's and yet not free.
 forget() {
   local file
-  for file in /mnt/huge/rtemap_*; do
+  for file in /mnt/huge/*map_[0-9]*; do
     [ -e "$file" ] || continue
     flock --exclusive --nonblock "$file" rm -f "$file" || true
   done
@@ -86,7 +92,9 @@ fi
 say "building"
 cargo build --quiet --release
 # Benches are built for rows that run one.
-case " ${names[*]} " in *" lane "* | *" timer "* | *" hash-"*) cargo bench --quiet --no-run --bench lane --bench timer --bench hash ;; esac
+case " ${names[*]} " in *" lane "* | *" timer-"* | *" hash-"* | *" routes-"*)
+  cargo bench --quiet --no-run --bench lane --bench timer --bench hash --bench routes ;;
+esac
 mnvkd=$PWD/target/release/mnvkd
 
 config() { # config CORES PORTS STAGES [TO]: a file, and its name
@@ -142,13 +150,14 @@ lane() { cargo bench --quiet --bench lane -- --quick ring_32B | awk '$1 == "ring
 
 # ---- ours over a veth: the peers' network, generator and client, their CPUs too (device under test 0, generator 1)
 
-# The config of a driver on the network's device, as it is unless told otherwise. (DPDK's net_af_xdp busy-polls by default,
-# ours does not: it costs an echo 200 µs, and under overload packets.)
-live_config() { # live_config DRIVER STAGE
+# The config of a driver on the network's device, as it is unless told otherwise; QUEUES as the peers' drivers, which take one.
+# (DPDK's net_af_xdp asks for busy polling by default. On Linux 6.18 a veth cannot be polled: its calls come back at once.)
+live_config() { # live_config DRIVER STAGE [QUEUES]
   config "[${DUT_CPU:-0}]" "[[port]]
 name = \"in\"
 driver = \"$1\"
 device = \"dut0\"
+${3:+queues = $3}
 [app.echo]
 addresses = [\"10.9.0.1/24\"]
 others = \"drop\"" "\"$2\""
@@ -168,7 +177,7 @@ field() { tr -d ' \n' < "$work/report" | sed -n "s/.*$1.*/\1/p"; }
 first() { grep -m 1 "\"$1\"" "$work/report" | tr -dc 0-9; }
 live_run() { # live_run DRIVER STAGE: cycles a packet
   local value sent
-  live_start "$(live_config "$1" "$2")" 10
+  live_start "$(live_config "$1" "$2" 1)" 10
   sent=$("$anchors/testpmd-generator.sh" 5 2>/dev/null | awk '{ print $2 }')
   forget
   wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
@@ -177,6 +186,37 @@ live_run() { # live_run DRIVER STAGE: cycles a packet
   [ -n "$value" ] || die "no cycles in the report: $(cat "$work/report")"
   say "ours, $1 $2: $sent sent, $(first received) received, $(first forwarded) forwarded"
   echo "$value"
+}
+# Our generator at the far end, sending by DRIVER from one queue, as fast as it can, RATE_SECONDS long: packets it sent.
+rate_seconds=5
+live_sender() { # live_sender DRIVER
+  local sender sent
+  sender=$(config "[${GEN_CPU:-1}]" "[[port]]
+name = \"in\"
+driver = \"generator\"
+flows = 1
+size = 64
+duration = \"${rate_seconds}s\"
+[[port]]
+name = \"out\"
+driver = \"$1\"
+device = \"gen0\"
+queues = 1" '"forward"' out)
+  ip netns exec gen ethtool -L gen0 tx 1 2> /dev/null || true
+  timeout $((rate_seconds + 30)) ip netns exec gen "$mnvkd" run "$sender" --for $((rate_seconds + 3))s --json > "$work/sent" 2> "$work/stderr" ||
+    { cat "$work/stderr" >&2; die "our generator does not send by $1"; }
+  ip netns exec gen ethtool -L gen0 tx 2 2> /dev/null || true
+  tr -d ' \n' < "$work/sent" | sed -n 's/.*"out":{[^}]*}[^}]*"transmitted":\([0-9]*\).*/\1/p'
+}
+rate_of() { awk -v n="$1" -v s=$rate_seconds 'BEGIN { printf "%.0f", n / s }'; }
+live_rate() { # live_rate SENDER STAGE: packets a second that came
+  local sent
+  live_start "$(live_config af_xdp "$2" 1)" $((rate_seconds + 6))
+  sent=$(live_sender "$1")
+  wait "$daemon" || { cat "$work/stderr" >&2; die "mnvkd run failed over the veth"; }
+  grep -q '"unaccounted": 0' "$work/report" || die "packets are unaccounted for: $(cat "$work/report")"
+  say "ours, our generator by $1: $sent sent, $(first received) received, $(field '"rate":{[^}]*"cycles_per_packet":\([0-9]*\)') cycles/packet"
+  rate_of "$(first received)"
 }
 percentile() { # percentile P: sockperf's half round trips in, the round trip in µs out
   sed 's/\x1b\[[0-9;]*m//g' | awk -v p="percentile $1.000" 'index($0, p) { print 2 * $NF }'
@@ -310,19 +350,49 @@ live_peer() { # live_peer DRIVER MODE: cycles a packet
   [[ $value =~ ^[0-9.]+$ ]] || { cat "$work/stderr" >&2; die "testpmd-veth.sh $* printed no figure"; }
   echo "$value"
 }
+peer_rate() { # peer_rate SENDER MODE: packets a second that came to testpmd on net_af_xdp
+  local cpu=${DUT_CPU:-0} received sent
+  "$anchors/veth-lab.sh" up > /dev/null
+  { sleep $((rate_seconds + 7)); echo stop; echo quit; } | timeout 60 dpdk-testpmd --lcores "0@$cpu,1@$cpu" --file-prefix dut --no-pci \
+    --vdev=net_af_xdp0,iface=dut0 -m 512 --no-telemetry -- -i --forward-mode="$2" --nb-cores=1 --auto-start --burst=32 \
+    --record-core-cycles --total-num-mbufs=16384 > "$work/testpmd" 2>&1 &
+  daemon=$!
+  sleep 3
+  sent=$(live_sender "$1")
+  wait "$daemon" || { cat "$work/testpmd" >&2; die "testpmd failed over the veth"; }
+  forget
+  received=$(awk '/RX-packets:/ { r = $2 } END { print r }' "$work/testpmd")
+  say "theirs, our generator by $1: $sent sent, $received received, $(sed -n 's/.*CPU cycles\/packet=\([0-9]*\).*/\1/p' "$work/testpmd") cycles/packet"
+  rate_of "${received:-0}"
+}
 kernel_echo() { # kernel_echo PERCENTILE: the kernel's UDP echo, the same client
   local value
   value=$("$anchors/udp-latency.sh" 5 2> "$work/stderr" | awk -v p="percentile-$1.000" 'index($1, p) { print $2 }')
   [ -n "$value" ] || { cat "$work/stderr" >&2; die "udp-latency.sh printed no percentile $1"; }
   echo "$value"
 }
-rte_timer() { # cycles to arm one of a million timers
-  local value
-  value=$("$anchors/dpdk-test.sh" timer_perf 2> "$work/stderr" | awk '
-    /^Appending 1000000 timers/ { all = 1 }
-    all && /Time per timer/ { gsub(/[()]/, ""); print $(NF - 1); exit }')
-  forget
-  [ -n "$value" ] || { cat "$work/stderr" >&2; die "timer_perf has no line for 1,000,000 timers"; }
+# A peer that is a program of ours, in C against DPDK's libraries (scripts/peers), is built once a run.
+peer_program() { # peer_program NAME: its file
+  local program=$work/$1
+  if [ ! -x "$program" ]; then
+    pkg-config --exists libdpdk 2> /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq dpdk-dev; } > /dev/null
+    # shellcheck disable=SC2046
+    cc -O3 -march=native $(pkg-config --cflags libdpdk) "scripts/peers/$1.c" -o "$program" $(pkg-config --libs libdpdk) \
+      2> "$work/stderr" || { cat "$work/stderr" >&2; die "scripts/peers/$1.c does not compile"; }
+  fi
+  echo "$program"
+}
+
+# Rows that one run measures together: ours or theirs prints `name value` lines, kept until each has been told in a round.
+together() { # together FILE NAME COMMAND...: the figure NAME
+  local file=$work/$1 name=$2 value
+  shift 2
+  if ! grep -q "^$name " "$file" 2> /dev/null; then
+    timeout 600 "$@" > "$file" 2> "$work/stderr" || { cat "$work/stderr" >&2; die "$* failed"; }
+  fi
+  value=$(awk -v name="$name" '$1 == name { print $2 }' "$file")
+  [[ $value =~ ^[0-9.]+$ ]] || { cat "$work/stderr" >&2; die "$* printed no $name"; }
+  sed -i "/^$name /d" "$file"
   echo "$value"
 }
 hash_bench() { cargo bench --quiet --bench hash -- --quick "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
@@ -330,8 +400,8 @@ rte_hash() { # cycles a key: 2^20 entries, a million keys of 16 bytes, bulks of 
   local value
   if [ ! -x "$work/rte_hash" ]; then
     (. "$anchors/lib.sh"; need dpdk-test dpdk dpdk-dev; need cc gcc; need pkg-config pkgconf) > "$work/stderr" 2>&1 &&
-      cc -O3 benches/peers/rte_hash.c -o "$work/rte_hash" $(pkg-config --cflags --libs libdpdk) 2> "$work/stderr" ||
-      { cat "$work/stderr" >&2; die "benches/peers/rte_hash.c does not compile"; }
+      cc -O3 scripts/peers/rte_hash.c -o "$work/rte_hash" $(pkg-config --cflags --libs libdpdk) 2> "$work/stderr" ||
+      { cat "$work/stderr" >&2; die "scripts/peers/rte_hash.c does not compile"; }
   fi
   value=$(timeout 120 "$work/rte_hash" -l "$cpu" --no-pci --no-telemetry -m 512 -- 0 2> "$work/stderr" |
     awk '$1 == "rte_hash_bulk_1M" { print $2 }')
@@ -339,6 +409,12 @@ rte_hash() { # cycles a key: 2^20 entries, a million keys of 16 bytes, bulks of 
   [ -n "$value" ] || { cat "$work/stderr" >&2; die "rte_hash printed no figure"; }
   echo "$value"
 }
+ours_timer() { together timer.ours "timer_$1_1M" cargo bench --quiet --bench timer -- --quick timer_arm timer_rearm timer_cancel; }
+theirs_timer() { together timer.theirs "$1" env PEER_CPU=$cpu "$(peer_program timer)" 1000000 1; }
+# The bench leaves the prefixes, the addresses and what it found for the peer, which compares.
+ours_routes() { together routes.ours "$1" env MNVKD_ROUTES_DIR="$work" cargo bench --quiet --bench routes -- --quick bulk; }
+theirs_routes() { together routes.theirs "$1" env PEER_CPU=$cpu "$(peer_program lpm)" "$work"; }
+routes_row() { local row=${1#routes-}; echo "${row%-*}_bulk_${row#*-}"; }
 
 declare -A what unit goal
 row() { what[$1]=$2 unit[$1]=$3 goal[$1]=$4; }
@@ -349,12 +425,22 @@ row capture-mac-swap "capture → mac-swap → /dev/null | testpmd-pcap macswap"
 row lane "lane's ring, 32 B, bulk 32 | rte_ring, 16 B, bulk 32" cycles/packet 0.5
 row two-cores "null → mac-swap → null: two cores | one core" packets/s 1.8
 
-row timer "timer, a million pending: arm | rte_timer, arm" cycles 0.2
+row timer-arm "timer, a million pending: arm | rte_timer_reset, stopped" cycles 0.2
+row timer-rearm "timer, a million pending: rearm | rte_timer_reset, pending" cycles 0.2
+row timer-cancel "timer, a million pending: cancel | rte_timer_stop" cycles 0.2
+row routes-ipv4-random "routes, 900k IPv4, any address | rte_lpm_lookup_bulk" cycles 0.7
+row routes-ipv4-drawn "routes, 900k IPv4, of the prefixes | rte_lpm_lookup_bulk" cycles 0.7
+row routes-ipv6-random "routes, 200k IPv6, any address | rte_lpm6_lookup_bulk" cycles 0.7
+row routes-ipv6-drawn "routes, 200k IPv6, of the prefixes | rte_lpm6_lookup_bulk" cycles 0.7
 row hash-bulk "FlowTable, 1M of 16 B: bulk lookup | rte_hash, bulk lookup" cycles 0.6
 row hash-longest "FlowTable, 90 % full: longest op | hashbrown, 90 % full" ns 2000
 row xdp-mac-swap "veth, af_xdp → mac-swap | testpmd net_af_xdp macswap" cycles/packet 0.8
 row xdp-sink "veth, af_xdp → sink | testpmd net_af_xdp rxonly" cycles/packet 0.8
 row packet-mac-swap "veth, af_packet → mac-swap | testpmd net_af_packet macswap" cycles/packet 0.6
+row xdp-sink-rate "our generator, af_xdp → sink | testpmd net_af_xdp rxonly" packets/s none
+row xdp-mac-swap-rate "our generator, af_xdp → mac-swap | testpmd net_af_xdp macswap" packets/s none
+row packet-sink-rate "our generator by af_packet → sink | testpmd net_af_xdp rxonly" packets/s none
+row packet-mac-swap-rate "our generator by af_packet → mac-swap | testpmd net_af_xdp macswap" packets/s none
 row echo-p50 "UDP echo, round trip p50 | kernel's, sockperf" µs 0.6
 row echo-p99 "UDP echo, round trip p99 | kernel's, sockperf" µs 0.7
 
@@ -369,6 +455,11 @@ sink=$(config "[$cpu]" "$null_in" '"sink"')
 meter=$(config "[$cpu]" "$capture_in" '"flow-meter", "sink"')
 to_null=$(config "[$cpu]" "$capture_pair" '"mac-swap"')
 
+receiver() { # receiver ROW: the stage in a name of a rate's row
+  local stage=${1#*-}
+  echo "${stage%-rate}"
+}
+mode_of() { [ "$(receiver "$1")" = sink ] && echo rxonly || echo macswap; }
 ours() {
   case $1 in
     mac-swap) run cycles_per_packet "$mac_swap" ;;
@@ -377,13 +468,16 @@ ours() {
     capture-mac-swap) run cycles_per_packet "$to_null" ;;
     lane) lane ;;
     two-cores) run packets_per_second "$mac_swap_two" ;;
-    timer) cargo bench --quiet --bench timer -- --quick timer_arm | awk '{ print $2 }' ;;
     hash-bulk) hash_bench hash_bulk_1M ;;
     hash-longest) hash_bench hash_churn_longest_1M ;;
+    timer-*) ours_timer "${1#timer-}" ;;
+    routes-*) ours_routes "$(routes_row "$1")" ;;
     xdp-mac-swap) live_run af_xdp mac-swap ;;
     xdp-sink) live_run af_xdp sink ;;
     packet-mac-swap) live_run af_packet mac-swap ;;
     echo-p*) live_echo "${1#echo-p}" ;;
+    xdp-*-rate) live_rate af_xdp "$(receiver "$1")" ;;
+    packet-*-rate) live_rate af_packet "$(receiver "$1")" ;;
     dns-*) ours_dns "$1" ;;
   esac
 }
@@ -399,12 +493,15 @@ theirs() {
     capture-meter) anchor testpmd-pcap "$capture" rxonly ;;
     capture-mac-swap) anchor testpmd-pcap "$capture" macswap ;;
     lane) rte_ring ;;
-    timer) rte_timer ;;
     hash-bulk) rte_hash ;;
+    timer-*) theirs_timer "${1#timer-}" ;;
+    routes-*) theirs_routes "$(routes_row "$1")" ;;
     xdp-mac-swap) live_peer af_xdp macswap ;;
     xdp-sink) live_peer af_xdp rxonly ;;
     packet-mac-swap) live_peer af_packet macswap ;;
     echo-p*) kernel_echo "${1#echo-p}" ;;
+    xdp-*-rate) peer_rate af_xdp "$(mode_of "$1")" ;;
+    packet-*-rate) peer_rate af_packet "$(mode_of "$1")" ;;
     dns-*) theirs_dns "$1" ;;
   esac
 }
@@ -423,11 +520,18 @@ list() { paste -sd, "$1"; }
 verdict() { # verdict NAME RATIO OURS: the longest operation has an absolute goal, which its peer is far from
   case $1 in
     hash-longest) awk -v a="$3" -v g="${goal[$1]}" 'BEGIN { print (a + 0 <= g + 0) ? "yes" : "no" }' ;;
+    *-rate) echo null ;;
     two-cores | dns-unbound | dns-dnsdist) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 >= g + 0) ? "yes" : "no" }' ;;
     *) awk -v r="$2" -v g="${goal[$1]}" 'BEGIN { print (r + 0 <= g + 0) ? "yes" : "no" }' ;;
   esac
 }
-sign() { case $1 in two-cores | dns-unbound | dns-dnsdist) echo "≥" ;; *) echo "≤" ;; esac; }
+sign() {
+  case $1 in
+    *-rate) echo - ;;
+    two-cores | dns-unbound | dns-dnsdist) echo "≥ ${goal[$1]}" ;;
+    *) echo "≤ ${goal[$1]}" ;;
+  esac
+}
 human() { awk -v v="$1" 'BEGIN { if (v > 1e6) printf "%.1f M", v / 1e6; else printf "%.2f", v }'; }
 
 chosen=()
@@ -457,8 +561,8 @@ for name in ${chosen[@]+"${chosen[@]}"}; do
     theirs_list=$(list "$work/$name.theirs")
   fi
   printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "${what[$name]% | *}" "${what[$name]#* | }" "$(human "$a")" \
-    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name") ${goal[$name]}$([ "$name" != hash-longest ] || echo " ns")" "${ok/null/-}" >> "$table"
-  objects+=("{\"name\":\"$name\",\"what\":\"${what[$name]% | *}\",\"peer_is\":\"${what[$name]#* | }\",\"unit\":\"${unit[$name]}\",\"ours\":$a,\"peer\":$b,\"ratio\":$ratio,\"goal\":${goal[$name]},\"ok\":$(case $ok in yes) echo true ;; no) echo false ;; *) echo null ;; esac),\"rounds\":{\"ours\":[$(list "$work/$name.ours")],\"peer\":[$theirs_list]}}")
+    "$([ "$b" = null ] && echo - || human "$b")" "${ratio/null/-}" "$(sign "$name")$([ "$name" != hash-longest ] || echo " ns")" "${ok/null/-}" >> "$table"
+  objects+=("{\"name\":\"$name\",\"what\":\"${what[$name]% | *}\",\"peer_is\":\"${what[$name]#* | }\",\"unit\":\"${unit[$name]}\",\"ours\":$a,\"peer\":$b,\"ratio\":$ratio,\"goal\":${goal[$name]/none/null},\"ok\":$(case $ok in yes) echo true ;; no) echo false ;; *) echo null ;; esac),\"rounds\":{\"ours\":[$(list "$work/$name.ours")],\"peer\":[$theirs_list]}}")
 done
 if [ $json = yes ]; then
   (IFS=,; printf '{"rounds":%s,"rows":[%s]}\n' "$rounds" "${objects[*]-}")
@@ -469,5 +573,5 @@ else
     printf '%9s | %9s | %6s | ' "$c3" "$c4" "$c5"
     printf '%s%*s | %s\n' "$c6" $((5 - ${#c6})) '' "$c7"
   done < "$table"
-  echo "cycles/packet, two cores in packets/s; medians of $rounds rounds, ours and theirs in turns; lane: both sides' cycles"
+  echo "cycles/packet, two cores and rates in packets/s; medians of $rounds rounds, ours and theirs in turns; lane: both sides' cycles"
 fi

@@ -52,6 +52,7 @@ const KEYS: &[(&str, &str)] = &[
     ("books.dropped.total", "count"),
     ("books.forwarded", "count"),
     ("books.held", "count"),
+    ("books.originated", "count"),
     ("books.received", "count"),
     ("books.unaccounted", "count"),
     ("containers", "list"),
@@ -110,6 +111,7 @@ const KEYS: &[(&str, &str)] = &[
     ("stages[].stage", "text"),
     ("tallies", "object"),
     ("tallies.*", "null"),
+    ("tasks", "null"),
     ("virtual_time", "bool"),
 ];
 

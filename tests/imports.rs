@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("reduce", &["packet", "clock"]),
     ("pipeline", &["packet", "clock", "steer", "task", "reduce"]),
     ("apps", &["packet", "state", "task", "reduce", "steer", "pipeline"]),
-    ("worker", &["packet", "clock", "port", "steer", "lane", "task", "reduce", "pipeline"]),
+    ("worker", &["packet", "clock", "port", "steer", "lane", "state", "task", "reduce", "pipeline"]),
     ("replay", &["packet", "port", "worker"]),
     ("config", &["packet", "port", "pipeline", "worker"]),
     (

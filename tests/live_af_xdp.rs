@@ -161,22 +161,26 @@ fn queues_spread_over_cores_and_packets_leave_by_other_cores_ports() {
 }
 
 #[test]
-fn busy_polling_is_set_and_put_back() {
+fn busy_polling_is_set_and_put_back_where_the_kernel_can_poll_and_else_interrupts_go_on() {
     let Some(lab) = Lab::new() else { return };
     lab.join(0, 1500, 1);
     let settings =
         || lab.here("cat /sys/class/net/dut0/napi_defer_hard_irqs /sys/class/net/dut0/gro_flush_timeout");
     let before = settings();
     let run = lab.start(&config("busy_poll = 32", "mac-swap"), &["dut0"]);
-    assert_ne!(settings(), before);
     let peer = lab.peer(0, "echo 5000 200");
     assert_eq!((peer["back"].as_u64(), peer["wrong"].as_u64()), (Some(5000), Some(0)), "{peer}");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let during = settings();
     let outcome = run.stop();
-    assert!(
-        outcome.notes().contains("busy polling: napi_defer_hard_irqs = 2 (was 0)"),
-        "{}",
-        outcome.notes()
-    );
+    let notes = outcome.notes();
+    // Up to Linux 6.12 it can once a packet came, later of a veth it cannot: either way what is said is what was done.
+    if notes.contains("busy polling: napi_defer_hard_irqs = 2 (was 0)") {
+        assert_ne!(during, before);
+    } else {
+        assert!(notes.contains("no busy polling yet"), "{notes}");
+        assert_eq!(during, before, "interrupts are put off, and nobody polls");
+    }
     assert_eq!(settings(), before);
 }
 

@@ -267,10 +267,10 @@ impl mnvkd::pipeline::FlowTask for Rests {
     }
 
     async fn converse(mut flow: mnvkd::task::Flow, shared: mnvkd::task::State<Self>) {
-        let (sender, mut receiver) = mnvkd::task::channel::<mnvkd::task::Held, 2>().expect("a slot");
+        let Ok((sender, mut receiver)) = mnvkd::task::channel::<mnvkd::task::Held, 2>() else { return };
         while let Ok(Some(packet)) = flow.recv_timeout(Duration::from_millis(2)).await {
             shared.with(|_| ());
-            if sender.try_send(packet).is_ok() && flow.key().a().port() % 4 == 0 {
+            if sender.try_send(packet).is_ok() && flow.key().a().port().is_multiple_of(4) {
                 mnvkd::task::sleep(Duration::from_micros(50)).await;
             }
             receiver.recv().await.expect("it was sent").consume();

@@ -16,7 +16,7 @@ use rig::{How, Rec, Scratch, Setup, dropped, output, records, udp, write_capture
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct TalkConfig {
-    mailbox: u32,
+    mailbox: u16,
     flows: u32,
     idle_ms: u64,
     /// How long its task thinks about each packet.
@@ -246,7 +246,7 @@ impl Application for Ask {
     const DECIDES: bool = true;
 
     fn tasks((): &()) -> TaskNeeds {
-        TaskNeeds::default().tasks(task::room(|(a, b, c)| ask(a, b, c)), 512).flows(512).originates(64)
+        TaskNeeds::default().tasks(task::room(|(a, b, c)| ask(a, b, c)), 512).own_flows(512).originates(64)
     }
 
     fn shards((): &()) -> Option<u16> {
@@ -326,4 +326,20 @@ fn answers_to_a_tasks_own_questions_come_back_to_it_on_any_number_of_cores() {
     assert_eq!(results.len(), 1);
     let key = FlowKey::between(SocketAddr::new(HERE, 1), THERE, 17);
     assert!(key.is_some());
+}
+
+#[test]
+fn the_report_has_these_keys_of_tasks_and_no_others() {
+    let scratch = Scratch::new();
+    let report = talking(2, &capture(&scratch, [udp(1, 1, 1_000_000_000)]), "").run(How::Simulated);
+    let tasks = serde_json::to_value(&report.tasks).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&tasks), ["flows", "kinds", "mailboxes", "slots", "stalls_of_unknown", "timers"]);
+    let flows = ["accepted", "late", "no_port", "opened", "overflowed", "peak", "refused", "rested_short"];
+    assert_eq!(keys(&tasks["flows"]["talk"]), flows);
+    let kind = ["panicked", "refused", "restarted", "spawned", "stall_longest_ns", "stalls"];
+    assert_eq!(keys(&tasks["kinds"]["talk"]), kind);
+    assert_eq!(keys(&tasks["slots"][0]), ["peak", "refused", "room_bytes", "slots"]);
+    assert_eq!(keys(&tasks["timers"]), ["capacity", "peak", "refused"]);
+    assert_eq!(keys(&tasks["mailboxes"]), ["capacity", "peak"]);
 }

@@ -15,6 +15,8 @@ use zerocopy::FromZeros;
 
 use crate::CACHE_LINE;
 use crate::filled::Filled;
+#[cfg(not(loom))]
+use crate::heap::Heap;
 use crate::pages::{MapError, Mapping, PagePolicy, PageSize};
 use crate::pool::{FramePool, PoolShape};
 use crate::ring::{self, Consumer, Producer};
@@ -34,6 +36,12 @@ fn bytes_with_alignment(bytes: usize, align: usize) -> Option<usize> {
 pub fn carve_bytes<T>(n: usize) -> usize {
     let bytes = size_of::<T>().checked_mul(n).and_then(|bytes| bytes_with_alignment(bytes, align_of::<T>()));
     bytes.unwrap_or(usize::MAX)
+}
+
+/// The bytes [`Arena::carve_heap`] needs for a heap of `bytes` bytes; `usize::MAX` when they exceed the address space.
+#[must_use]
+pub fn heap_bytes(bytes: usize) -> usize {
+    carve_bytes::<u8>(bytes)
 }
 
 /// The bytes [`Arena::carve_pool`] needs: frames, in whole base pages, and the stack of free ones.
@@ -205,6 +213,18 @@ impl Arena {
         let first = self.take(what, bytes, align_of::<T>())?.cast::<T>();
         // SAFETY: taken just now, with this size and alignment, from the mapping handed over; nobody else has it.
         Ok(unsafe { Filled::mapped(first, n, fill, self.mapping.clone()) })
+    }
+
+    /// Carves a heap of `bytes` bytes; [`heap_bytes`] says what it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Full`] with the numbers, and nothing is carved.
+    #[cfg(not(loom))]
+    pub fn carve_heap(&mut self, what: &'static str, bytes: usize) -> Result<Heap, ArenaError> {
+        let first = self.take(what, bytes, CACHE_LINE)?;
+        // SAFETY: taken just now, with this size, from the mapping handed over; nobody else has it.
+        Ok(unsafe { Heap::mapped(first, bytes, self.mapping.clone()) })
     }
 
     /// Carves a pool of frames, all of them home.

@@ -16,13 +16,16 @@
 //! 10. [`ring`]: one producer, one consumer, bursts.
 //! 11. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
 //! 12. [`filled`]: values of any type, dropped with their owner.
-//! 13. [`arena`]: one mapping carved into slices, values, pools, rings and slots.
-//! 14. [`umem`]: frames lent to the kernel through an AF_XDP socket.
+//! 13. `heap`: a bounded piece of memory for maps and vectors of libraries to allocate from.
+//! 14. [`arena`]: one mapping carved into slices, values, heaps, pools, rings and slots.
+//! 15. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
 pub mod filled;
 pub mod frame;
+#[cfg(not(loom))]
+pub mod heap;
 pub mod instructions;
 pub mod inventory;
 pub mod lanes;
@@ -39,6 +42,8 @@ pub mod umem;
 pub use arena::{Arena, ArenaError, Carved, Sealed};
 pub use filled::Filled;
 pub use frame::{Frame, HEAD_BYTES, NoRoom};
+#[cfg(not(loom))]
+pub use heap::Heap;
 pub use pages::{MapError, Mapping, PagePolicy, PageSize};
 pub use pool::{FramePool, PoolShape};
 pub use ring::{Consumer, Producer};

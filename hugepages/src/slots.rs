@@ -319,7 +319,9 @@ pub fn yield_now() -> impl Future<Output = ()> {
         if std::mem::replace(&mut yielded, true) {
             return std::task::Poll::Ready(());
         }
-        context.waker().wake_by_ref();
+        if !waker::yields(context.waker()) {
+            context.waker().wake_by_ref();
+        }
         std::task::Poll::Pending
     })
 }

@@ -1,7 +1,7 @@
 /* lpm DIR: DPDK's rte_lpm and rte_lpm6 with the prefixes and addresses that benches/routes.rs wrote to DIR (MNVKD_ROUTES_DIR).
  *
  * Prints lines `ipv4_bulk_random N`, `ipv4_bulk_drawn N`, `ipv4_x4_...`, `ipv6_bulk_...`: cycles of the time-stamp counter per
- * lookup in bursts of 64, medians of 9 rounds over all addresses. Exits with 1 and a message when a next hop is not the one that
+ * lookup in bursts of 64, the median of the stretches of 4096 lookups in 9 rounds over all addresses (as ours). Exits with 1 and a message when a next hop is not the one that
  * ours found.
  *
  *   cc -O3 -march=native $(pkg-config --cflags libdpdk) lpm.c -o lpm $(pkg-config --libs libdpdk)
@@ -18,6 +18,7 @@
 
 #define BURST 64
 #define ROUNDS 9
+#define STRETCH 4096
 
 static const char *directory;
 
@@ -49,6 +50,14 @@ static uint32_t word(const uint8_t *bytes)
 	uint32_t word;
 	memcpy(&word, bytes, sizeof word);
 	return word;
+}
+
+static double *room_for(size_t stretches)
+{
+	double *room = malloc(stretches * sizeof *room);
+	if (!room || stretches == 0)
+		fail("no memory, or fewer addresses than a stretch has");
+	return room;
 }
 
 static void check(const struct file *expected, size_t nth, uint32_t hop, const char *name)
@@ -93,23 +102,29 @@ static void lookups4(const struct rte_lpm *table, const char *which)
 		for (size_t k = 0; k < BURST; k++)
 			check(&expected, i + k, hops[k] & RTE_LPM_LOOKUP_SUCCESS ? hops[k] & 0xffffff : UINT32_MAX, name);
 	}
-	double bulk[ROUNDS], x4[ROUNDS];
+	size_t stretches = count / STRETCH * ROUNDS, nth = 0;
+	double *bulk = room_for(stretches), *x4 = room_for(stretches);
 	for (int round = 0; round < ROUNDS; round++) {
-		uint64_t before = rte_rdtsc_precise();
-		for (size_t i = 0; i < count; i += BURST) {
-			rte_lpm_lookup_bulk(table, address + i, hops, BURST);
-			__asm__ volatile("" : : "r"(hops) : "memory");
+		for (size_t first = 0; first + STRETCH <= count; first += STRETCH, nth++) {
+			uint64_t before = rte_rdtsc();
+			for (size_t i = first; i < first + STRETCH; i += BURST) {
+				rte_lpm_lookup_bulk(table, address + i, hops, BURST);
+				__asm__ volatile("" : : "r"(hops) : "memory");
+			}
+			bulk[nth] = (double)(rte_rdtsc() - before) / STRETCH;
 		}
-		bulk[round] = (double)(rte_rdtsc_precise() - before) / count;
-		before = rte_rdtsc_precise();
-		for (size_t i = 0; i < count; i += BURST) {
-			for (size_t k = 0; k < BURST; k += 4)
-				rte_lpm_lookupx4(table, _mm_loadu_si128((void *)(address + i + k)), hops + k, UINT32_MAX);
-			__asm__ volatile("" : : "r"(hops) : "memory");
+		nth -= count / STRETCH;
+		for (size_t first = 0; first + STRETCH <= count; first += STRETCH, nth++) {
+			uint64_t before = rte_rdtsc();
+			for (size_t i = first; i < first + STRETCH; i += BURST) {
+				for (size_t k = 0; k < BURST; k += 4)
+					rte_lpm_lookupx4(table, _mm_loadu_si128((void *)(address + i + k)), hops + k, UINT32_MAX);
+				__asm__ volatile("" : : "r"(hops) : "memory");
+			}
+			x4[nth] = (double)(rte_rdtsc() - before) / STRETCH;
 		}
-		x4[round] = (double)(rte_rdtsc_precise() - before) / count;
 	}
-	printf("ipv4_bulk_%s %.2f\nipv4_x4_%s %.2f\n", which, median(bulk, ROUNDS), which, median(x4, ROUNDS));
+	printf("ipv4_bulk_%s %.2f\nipv4_x4_%s %.2f\n", which, median(bulk, stretches), which, median(x4, stretches));
 	rte_free(addresses.bytes);
 	rte_free(expected.bytes);
 }
@@ -146,16 +161,19 @@ static void lookups6(const struct rte_lpm6 *table, const char *which)
 		for (size_t k = 0; k < BURST; k++)
 			check(&expected, i + k, hops[k], name);
 	}
-	double bulk[ROUNDS];
+	size_t stretches = count / STRETCH * ROUNDS, nth = 0;
+	double *bulk = room_for(stretches);
 	for (int round = 0; round < ROUNDS; round++) {
-		uint64_t before = rte_rdtsc_precise();
-		for (size_t i = 0; i < count; i += BURST) {
-			rte_lpm6_lookup_bulk_func(table, address + i, hops, BURST);
-			__asm__ volatile("" : : "r"(hops) : "memory");
+		for (size_t first = 0; first + STRETCH <= count; first += STRETCH, nth++) {
+			uint64_t before = rte_rdtsc();
+			for (size_t i = first; i < first + STRETCH; i += BURST) {
+				rte_lpm6_lookup_bulk_func(table, address + i, hops, BURST);
+				__asm__ volatile("" : : "r"(hops) : "memory");
+			}
+			bulk[nth] = (double)(rte_rdtsc() - before) / STRETCH;
 		}
-		bulk[round] = (double)(rte_rdtsc_precise() - before) / count;
 	}
-	printf("ipv6_bulk_%s %.2f\n", which, median(bulk, ROUNDS));
+	printf("ipv6_bulk_%s %.2f\n", which, median(bulk, stretches));
 	rte_free(addresses.bytes);
 	rte_free(expected.bytes);
 }

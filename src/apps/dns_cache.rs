@@ -62,7 +62,7 @@ use pending::Pending;
 use settings::Settings;
 
 /// Packets of one upstream conversation that may wait for its task.
-const MAILBOX: u32 = 16;
+const MAILBOX: u16 = 16;
 
 /// A forwarding, caching DNS server.
 #[derive(Debug)]

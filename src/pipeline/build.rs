@@ -1,10 +1,10 @@
 //! What an application's constructor is given.
 
-use hugepages::{Arena, Carved, Filled};
+use hugepages::{Arena, Carved, Filled, Heap};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
 use crate::steer::steering::Steering;
-use crate::task::{FlowLimits, FlowReasons, FlowSet, Flows, Homes, Local, State, TaskKind};
+use crate::task::{FlowLimits, FlowReasons, FlowRoom, FlowSet, Flows, Homes, Local, State, TaskKind};
 
 /// Where `forward` sends what comes in by each port of a pipeline.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ pub struct Build<'a> {
     /// Which core packets of the pipeline come to.
     pub(crate) steering: &'a Steering,
     /// Sets of flows that applications declared, by size.
-    pub(crate) flow_sets: &'a [u32],
+    pub(crate) flow_sets: &'a [FlowRoom],
 }
 
 impl Build<'_> {
@@ -138,18 +138,22 @@ impl Build<'_> {
     /// numbers are left for the reasons.
     pub fn flows(&mut self, name: &'static str, flows: u32, limits: FlowLimits) -> anyhow::Result<Flows> {
         let application = self.application;
-        anyhow::ensure!(
-            self.flow_sets.contains(&flows),
-            "application {application:?} has {flows} flows {name:?} and did not declare them (Application::tasks, TaskNeeds::flows)"
-        );
+        let Some(room) = self.flow_sets.iter().copied().find(|room| room.flows == flows) else {
+            anyhow::bail!(
+                "application {application:?} has {flows} flows {name:?} and did not declare them (Application::tasks, TaskNeeds::flows or own_flows)"
+            )
+        };
         let reasons = FlowReasons {
             mailbox_full: self.reason("mailbox-full")?,
             flows_full: self.reason("flows-full")?,
             flow_over: self.reason("flow-over")?,
         };
         let homes = Homes::new(self.steering.clone(), self.core, self.cores, self.shards.is_some());
-        let set = FlowSet::carve(self.arena, name, flows, limits, homes, reasons, self.seed)?;
-        Ok(Flows::new(self.local()?.add_flows(set)))
+        let set = FlowSet::carve(self.arena, name, room, limits, homes, reasons, self.seed)?;
+        let number = self.local()?.add_flows(set);
+        number
+            .map(Flows::new)
+            .ok_or_else(|| anyhow::anyhow!("a run has at most 256 sets of flows: none is left for {name:?}"))
     }
 
     fn local(&mut self) -> anyhow::Result<&mut Local> {
@@ -181,5 +185,13 @@ impl Build<'_> {
         fill: impl FnMut(usize) -> T,
     ) -> anyhow::Result<Filled<T>> {
         Ok(self.arena.carve_filled(self.application, count, fill)?)
+    }
+
+    /// A heap of `bytes` bytes in the core's arena. They count as announced, like those of [`carve`](Build::carve).
+    ///
+    /// # Errors
+    /// The arena has no room for it.
+    pub fn carve_heap(&mut self, bytes: usize) -> anyhow::Result<Heap> {
+        Ok(self.arena.carve_heap(self.application, bytes)?)
     }
 }

@@ -28,6 +28,11 @@ pub trait FlowTask: Sized + Send + 'static {
         4096
     }
 
+    /// Timers its tasks may have armed at a time, on each core: one for each that may sleep or wait with a limit.
+    fn timers(config: &Self::Config) -> u32 {
+        Self::flows(config)
+    }
+
     /// What each flow may take, and when it is over.
     fn limits(_config: &Self::Config) -> FlowLimits {
         FlowLimits::default()
@@ -64,7 +69,7 @@ impl<T: FlowTask> Application for PerFlow<T> {
     fn tasks(config: &T::Config) -> TaskNeeds {
         let room = task::room(|(flow, shared)| T::converse(flow, shared));
         let flows = T::flows(config);
-        TaskNeeds::default().tasks(room, flows).flows(flows)
+        TaskNeeds::default().tasks_without_timers(room, flows).timers(T::timers(config)).flows(flows)
     }
 
     fn new(config: &T::Config, build: &mut Build<'_>) -> anyhow::Result<PerFlow<T>> {

@@ -10,6 +10,7 @@ pub mod capture;
 mod device;
 pub mod driver;
 mod exchange;
+mod gather;
 pub mod generator;
 pub mod ladder;
 pub mod null;

@@ -212,6 +212,8 @@ pub struct FlowsReport {
     pub overflowed: u64,
     /// Packets of flows that were over.
     pub late: u64,
+    /// Flows whose ports rested for a shorter time than they should have: more were over than may rest.
+    pub rested_short: u64,
     /// Flows that a task wanted to open and no port was left for, or no mailbox.
     pub no_port: u64,
 }

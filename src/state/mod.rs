@@ -9,6 +9,7 @@
 //! | [`queue`] | values of any type, first in first out | refuses |
 //! | [`list`] | the order of elements that lie elsewhere | |
 //! | [`timer_wheel`] | values by when they are due | refuses |
+//! | [`heap`] | hashbrown maps, vectors | refuses |
 //! | [`token_bucket`] | tokens, by rate and burst | gives none |
 //!
 //! Each says how many it has room for, holds, held at most, refused and evicted; each module says what its operations cost, in time and in
@@ -18,6 +19,7 @@ mod bucket;
 pub mod flow_records;
 pub mod flow_table;
 mod hash;
+pub mod heap;
 mod index;
 pub mod list;
 pub mod lru;

@@ -21,6 +21,7 @@ mod chunk;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU32;
 use std::ops::DerefMut;
 
 use hugepages::{Carved, arena, prefetch};
@@ -67,7 +68,8 @@ pub struct Timer<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerId {
     index: u32,
-    generation: u32,
+    /// Odd, as that of the timer while it is armed; so an `Option` of this takes no more.
+    generation: NonZeroU32,
 }
 
 impl TimerId {
@@ -114,6 +116,9 @@ pub struct TimerWheel<V, T = Carved<Timer<V>>, C = Carved<Chunk>> {
 
 /// How many timers ahead of the one that is moved or fired the cache is asked for.
 const AHEAD: usize = 8;
+
+/// Timers that [`TimerWheel::next_deadline_ns`] looks at one by one.
+pub const SCANNED: usize = 64;
 
 const NO_TIMER: u32 = u32::MAX;
 
@@ -182,7 +187,7 @@ where
         timer.deadline_ns = deadline_ns;
         timer.value = value;
         timer.generation |= 1;
-        let generation = timer.generation;
+        let generation = NonZeroU32::MIN | timer.generation;
         self.len += 1;
         self.peak = self.peak.max(self.len);
         self.place(index, deadline_ns);
@@ -193,7 +198,7 @@ where
     #[inline]
     pub fn cancel(&mut self, id: TimerId) -> Option<V> {
         let timer = self.timers.get(id.index as usize)?;
-        if timer.generation != id.generation {
+        if timer.generation != id.generation.get() {
             return None;
         }
         let (value, location) = (timer.value, timer.location);
@@ -205,7 +210,7 @@ where
     /// When a timer is due; `None` when it has fired or was cancelled.
     pub fn deadline_ns(&self, id: TimerId) -> Option<u64> {
         let timer = self.timers.get(id.index as usize)?;
-        (timer.generation == id.generation).then_some(timer.deadline_ns)
+        (timer.generation == id.generation.get()).then_some(timer.deadline_ns)
     }
 
     /// Fires what is due at `now_ns`: never a timer before its deadline. At most `limit` timers fire or move down; tick by tick,
@@ -239,18 +244,23 @@ where
         advance
     }
 
-    /// The deadline of the timer that is due first.
+    /// When the wheel is to be looked at next: the deadline of the timer that is due first; or an earlier time, after the one it
+    /// was last [advanced](TimerWheel::advance) to, where that timer lies far ahead among more than [`SCANNED`] others. Nothing is due before.
     pub fn next_deadline_ns(&self) -> Option<u64> {
         let here = self.tick as usize % SLOTS;
-        let slot = if self.occupied[0] >> here & 1 == 1 {
-            here
+        let (slot, begins_ns) = if self.occupied[0] >> here & 1 == 1 {
+            (here, None)
         } else {
             let (tick, level) = self.next_occupied()?;
-            level * SLOTS + (tick >> (level as u32 * LEVEL_BITS)) as usize % SLOTS
+            let slot = level * SLOTS + (tick >> (level as u32 * LEVEL_BITS)) as usize % SLOTS;
+            // Within one tick the order by nanoseconds is all there is to know.
+            (slot, (level > 0).then_some(tick << TICK_BITS))
         };
-        let deadlines =
+        let mut deadlines =
             self.chunks.iter(self.slots[slot].last).map(|index| self.timers[index as usize].deadline_ns);
-        deadlines.min()
+        let Some(begins_ns) = begins_ns else { return deadlines.min() };
+        let first = deadlines.by_ref().take(SCANNED).min();
+        if deadlines.next().is_some() { Some(begins_ns) } else { first }
     }
 
     // ---- where timers lie
@@ -380,7 +390,7 @@ where
             self.remove(location);
             self.let_go(index);
             advance.fired += 1;
-            fire(TimerId { index, generation }, deadline_ns, value);
+            fire(TimerId { index, generation: NonZeroU32::MIN | generation }, deadline_ns, value);
         }
     }
 }

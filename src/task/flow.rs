@@ -1,16 +1,16 @@
 //! A flow, as its task has it.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::held::Held;
 use super::local::{here, with};
 use super::mailbox::MailboxId;
-use super::time::{Elapsed, timeout};
+use super::time::{Elapsed, Sleep, sleep};
 use crate::packet::PortId;
 use crate::packet::flow::FlowKey;
 
@@ -45,16 +45,19 @@ impl Flow {
     /// The next packet of the flow, of either direction; `None` when it is over: it was idle for as long as its
     /// [limits](super::FlowLimits) allow, or the run ends.
     #[inline]
-    pub async fn recv(&mut self) -> Option<Held> {
-        poll_fn(|context| self.poll_recv(context)).await
+    pub fn recv(&mut self) -> Recv<'_> {
+        Recv(self)
     }
 
-    /// The same, waiting for no longer than `duration`.
+    /// The same, waiting for no longer than `duration` from now on.
     ///
     /// # Errors
     /// [`Elapsed`]: nothing came in time.
-    pub async fn recv_timeout(&mut self, duration: Duration) -> Result<Option<Held>, Elapsed> {
-        timeout(duration, self.recv()).await
+    ///
+    /// # Panics
+    /// As [`sleep`](super::sleep) does.
+    pub fn recv_timeout(&mut self, duration: Duration) -> RecvTimeout<'_> {
+        RecvTimeout { recv: self.recv(), sleep: sleep(duration) }
     }
 
     /// A packet of the flow that is here already.
@@ -81,6 +84,40 @@ impl Flow {
             (Poll::Pending, local.mailboxes.wait(self.mailbox, context.waker()))
         });
         polled.map(|packet| packet.map(Held::taken_over))
+    }
+}
+
+/// Waits for a packet of a flow. Made by [`Flow::recv`]; it is no more than a reference.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Recv<'a>(&'a mut Flow);
+
+impl Future for Recv<'_> {
+    type Output = Option<Held>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Held>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// Waits for a packet of a flow, but not for long. Made by [`Flow::recv_timeout`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct RecvTimeout<'a> {
+    recv: Recv<'a>,
+    sleep: Sleep,
+}
+
+impl Future for RecvTimeout<'_> {
+    type Output = Result<Option<Held>, Elapsed>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(packet) = self.recv.0.poll_recv(context) {
+            return Poll::Ready(Ok(packet));
+        }
+        Pin::new(&mut self.sleep).poll(context).map(|()| Err(Elapsed))
     }
 }
 

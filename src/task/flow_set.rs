@@ -1,6 +1,5 @@
 //! A set of flows on one core: which of them have a mailbox, which rest, what became of them.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use hugepages::Arena;
@@ -11,12 +10,13 @@ use super::ports::Homes;
 use crate::packet::Reason;
 use crate::packet::flow::FlowKey;
 use crate::state::flow_table::{self, Candidate, Eviction, FlowTable, KeyHash, buckets_for};
+use crate::state::queue::{self, Queue};
 
 /// What flows of a set may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowLimits {
     /// Packets that wait for the task of a flow, at most; more are dropped as `mailbox-full`.
-    pub mailbox: u32,
+    pub mailbox: u16,
     /// A flow nothing came of for so long is over: its task is told so.
     pub idle: Duration,
     /// How long the addresses and ports of a flow that a task opened are not used again once it is over: what still comes
@@ -46,6 +46,8 @@ pub struct FlowCount {
     pub overflowed: u64,
     /// Packets of flows that were over.
     pub late: u64,
+    /// Flows whose ports rested for a shorter time than they should have: more were over than may rest.
+    pub rested_short: u64,
     /// Flows that a task wanted to open and no port was left for.
     pub no_port: u64,
 }
@@ -91,7 +93,7 @@ pub(crate) struct FlowSet {
     pub(super) homes: Homes,
     pub(super) reasons: FlowReasons,
     /// Flows whose ports rest, the first to wake up first.
-    resting: VecDeque<(u64, FlowKey)>,
+    resting: Queue<(u64, FlowKey)>,
     pub(super) count: FlowCount,
 }
 
@@ -99,35 +101,48 @@ pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Keys a set remembers for so many flows at a time: those that rest too.
-fn capacity_for(flows: u32) -> usize {
-    2 * flows as usize
+/// How many flows a set has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowRoom {
+    /// That have a mailbox at a time.
+    pub flows: u32,
+    /// That are over and rest.
+    pub resting: u32,
+}
+
+impl FlowRoom {
+    fn keys(self) -> usize {
+        self.flows as usize + self.resting as usize
+    }
 }
 
 /// Bytes of an arena that a set of so many flows takes.
-pub(crate) fn arena_bytes(flows: u32) -> usize {
-    flow_table::bytes_for::<FlowKey, Known>(capacity_for(flows))
+pub(crate) fn arena_bytes(room: FlowRoom) -> usize {
+    let (capacity, resting) = (room.keys(), room.resting as usize);
+    flow_table::bytes_for::<FlowKey, Known>(capacity)
+        .saturating_add(queue::bytes_for::<(u64, FlowKey)>(resting))
 }
 
 impl FlowSet {
-    /// Room for `flows` flows at a time, and as many that rest.
+    /// An empty set with room for so many.
     ///
     /// # Errors
     /// The arena has no room for them.
     pub(crate) fn carve(
         arena: &mut Arena,
         name: &'static str,
-        flows: u32,
+        room: FlowRoom,
         limits: FlowLimits,
         homes: Homes,
         reasons: FlowReasons,
         seed: u64,
     ) -> anyhow::Result<FlowSet> {
-        let capacity = capacity_for(flows);
+        let capacity = room.keys();
         let buckets = arena.carve(name, buckets_for(capacity))?;
         let (entries, stamps) = (arena.carve(name, capacity)?, arena.carve(name, capacity)?);
         let table = FlowTable::new(buckets, entries, stamps, Eviction::Refuse, seed);
-        let (resting, count) = (VecDeque::with_capacity(capacity), FlowCount::default());
+        let resting = Queue::new(arena.carve_filled(name, room.resting as usize, |_| None)?);
+        let count = FlowCount::default();
         Ok(FlowSet { name: name.to_owned(), table, limits, homes, reasons, resting, count })
     }
 
@@ -163,9 +178,9 @@ impl FlowSet {
     /// Lets ports be used again that have rested.
     pub(super) fn wake_ports(&mut self, now_ns: u64) {
         while let Some((until_ns, key)) =
-            self.resting.front().copied().filter(|(until_ns, _)| *until_ns <= now_ns)
+            self.resting.first().copied().filter(|(until_ns, _)| *until_ns <= now_ns)
         {
-            self.resting.pop_front();
+            self.resting.pop();
             if self.table.get(&key).is_some_and(|known| known.rests_until_ns == until_ns) {
                 self.table.remove(&key);
             }
@@ -192,9 +207,22 @@ impl FlowSet {
     pub(super) fn remove(&mut self, key: &FlowKey, rests: bool, now_ns: u64) {
         let until_ns = now_ns.saturating_add(nanoseconds(self.limits.rest));
         if rests && until_ns > now_ns {
-            if let Some(known) = self.table.get_mut(now_ns, key) {
-                known.rests_until_ns = until_ns;
-                self.resting.push_back((until_ns, *key));
+            if self.resting.is_full() {
+                self.wake_ports(now_ns);
+            }
+            // Where as many rest as may, one rests shorter: the one that has rested longest.
+            if self.resting.is_full()
+                && let Some((_, longest)) = self.resting.pop()
+            {
+                self.table.remove(&longest);
+                self.count.rested_short += 1;
+            }
+            let rests = self.resting.push((until_ns, *key)).is_ok();
+            match self.table.get_mut(now_ns, key) {
+                Some(known) if rests => known.rests_until_ns = until_ns,
+                _ => {
+                    self.table.remove(key);
+                }
             }
         } else {
             self.table.remove(key);

@@ -126,7 +126,7 @@ impl Held {
                     packet.set_order([local.now_ns, xxhash_rust::xxh3::xxh3_64(packet.data()) << 16]);
                 }
             }
-            local.returned.push_back((packet, verdict));
+            local.give_back(packet, verdict);
         });
     }
 }

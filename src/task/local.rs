@@ -2,16 +2,17 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::task::Waker;
 
-use hugepages::Frame;
+use hugepages::{Arena, Frame};
 
-use super::flow_set::{FlowCount, FlowSet};
+use super::flow_set::{FlowCount, FlowSet, nanoseconds};
 use super::kind::{KindCount, TaskKind};
-use super::mailbox::{Idle, Mailboxes};
-use super::timers::{Fired, IdleMailboxes, Timers};
+use super::mailbox::{self, Idle, Mailboxes};
+use super::needs::TaskNeeds;
+use super::timers::{self, Fired, IdleMailboxes, Timers};
 use crate::packet::{CoreId, Packet, Verdict};
+use crate::state::queue::{self, Queue};
 
 thread_local! {
     /// The core this thread is turning, if its applications have tasks.
@@ -26,7 +27,7 @@ pub(crate) struct Local {
     pub(super) virtual_time: bool,
     pub(super) timers: Timers,
     /// Packets that tasks have done with, and what is to become of them.
-    pub(super) returned: VecDeque<(Packet, Verdict)>,
+    pub(super) returned: Queue<(Packet, Verdict)>,
     /// Packets that tasks have.
     pub(super) held: u64,
     /// Packets that tasks made.
@@ -53,26 +54,58 @@ pub(crate) struct Room {
     pub(crate) originates: usize,
     /// Flows that may have a mailbox.
     pub(crate) mailboxes: usize,
+    /// Timers that may be armed.
+    pub(crate) timers: usize,
+}
+
+impl Room {
+    /// What these needs come to on a core that may have so many packets.
+    pub(crate) fn of(needs: &TaskNeeds, packets: usize) -> Room {
+        let TaskNeeds { originates, mailboxes, timers, .. } = needs;
+        let [originates, mailboxes, timers] = [*originates, *mailboxes, *timers].map(|count| count as usize);
+        Room { packets, originates, mailboxes, timers }
+    }
+
+    /// Bytes of an arena, by purpose.
+    pub(crate) fn lines(&self) -> Vec<(String, usize)> {
+        let mut lines = vec![
+            (format!("{} timers", self.timers), timers::arena_bytes(self.timers, self.mailboxes)),
+            ("packets of tasks".to_owned(), queue::bytes_for::<(Packet, Verdict)>(self.packets)),
+        ];
+        if self.mailboxes > 0 {
+            let bytes = mailbox::arena_bytes(self.mailboxes, self.packets);
+            lines.push((format!("{} mailboxes", self.mailboxes), bytes));
+        }
+        lines
+    }
 }
 
 impl Local {
     /// A core's own, with room for so much.
-    pub(crate) fn new(core: CoreId, virtual_time: bool, timers: Timers, room: Room) -> Local {
-        Local {
+    ///
+    /// # Errors
+    /// The arena has no room for it.
+    pub(crate) fn carve(
+        arena: &mut Arena,
+        core: CoreId,
+        virtual_time: bool,
+        room: &Room,
+    ) -> anyhow::Result<Local> {
+        Ok(Local {
             core,
             now_ns: 0,
             virtual_time,
-            timers,
-            returned: VecDeque::with_capacity(room.packets),
+            timers: Timers::carve(arena, room.timers, room.mailboxes)?,
+            returned: Queue::new(arena.carve_filled("packets of tasks", room.packets, |_| None)?),
             held: 0,
             originated: 0,
             stash: Vec::with_capacity(room.originates),
             counts: Vec::new(),
             states: Vec::new(),
-            mailboxes: Mailboxes::new(room.mailboxes, room.packets),
+            mailboxes: Mailboxes::carve(arena, room.mailboxes, room.packets)?,
             flows: Vec::new(),
             ending: false,
-        }
+        })
     }
 
     /// Room for counts of kinds up to this one.
@@ -91,10 +124,11 @@ impl Local {
         self.now_ns = self.now_ns.max(now_ns);
     }
 
-    /// Keeps a set of flows; its number.
-    pub(crate) fn add_flows(&mut self, flows: FlowSet) -> u32 {
+    /// Keeps a set of flows; its number. `None` when there are as many as mailboxes can tell apart.
+    pub(crate) fn add_flows(&mut self, flows: FlowSet) -> Option<u32> {
+        let number = u8::try_from(self.flows.len()).ok()?;
         self.flows.push(flows);
-        self.flows.len() as u32 - 1
+        Some(number.into())
     }
 
     /// By number: what became of the flows of each set, and its name.
@@ -117,7 +151,14 @@ impl Local {
         self.originated
     }
 
-    pub(crate) fn returned(&mut self) -> &mut VecDeque<(Packet, Verdict)> {
+    /// A task has done with a packet.
+    #[inline]
+    pub(super) fn give_back(&mut self, packet: Packet, verdict: Verdict) {
+        let given = self.returned.push((packet, verdict));
+        debug_assert!(given.is_ok(), "there is a place for every packet the core can have");
+    }
+
+    pub(crate) fn returned(&mut self) -> &mut Queue<(Packet, Verdict)> {
         &mut self.returned
     }
 
@@ -132,7 +173,9 @@ impl Local {
         let complete = self.timers.fire(self.now_ns, fired, &mut idle);
         debug_assert!(fired.len() + idle.len() <= room);
         for mailbox in idle {
-            match self.mailboxes.idle(mailbox, self.now_ns) {
+            let Some(set) = self.mailboxes.set(mailbox) else { continue };
+            let idle_ns = nanoseconds(self.flows[usize::from(set)].limits.idle);
+            match self.mailboxes.idle(mailbox, self.now_ns, idle_ns) {
                 Some(Idle::Until(until_ns)) => {
                     // The timer that fired is free again: there is one.
                     let timer = self.timers.arm_for_mailbox(until_ns, mailbox);

@@ -4,7 +4,7 @@
 
 use std::task::Waker;
 
-use hugepages::prefetch;
+use hugepages::{Arena, Filled, arena, prefetch};
 
 use crate::packet::Packet;
 use crate::state::timer_wheel::TimerId;
@@ -38,16 +38,26 @@ struct Mailbox {
     /// First and last of its packets; the first is the next free mailbox where this one is closed.
     first: u32,
     last: u32,
-    len: u32,
-    limit: u32,
-    open: bool,
-    /// Nothing comes any more.
-    over: bool,
+    len: u16,
+    /// The set of flows it is for.
+    set: u8,
+    state: State,
     /// When it was last given something, nanoseconds.
     used_ns: u64,
-    idle_ns: u64,
     timer: Option<TimerId>,
     waker: Option<Waker>,
+}
+
+const _: () = assert!(size_of::<Mailbox>() <= 48);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody has it.
+    Closed,
+    /// It is a flow's.
+    Open,
+    /// It is a flow's of which nothing comes any more.
+    Over,
 }
 
 struct Place {
@@ -72,10 +82,21 @@ pub(super) enum Idle {
     Over(Option<Waker>),
 }
 
+/// Places for packets in so many mailboxes: for every packet there can be, where there is a mailbox at all.
+fn places_for(boxes: usize, packets: usize) -> usize {
+    if boxes == 0 { 0 } else { packets }
+}
+
+/// Bytes of an arena that so many mailboxes take, for so many packets in all of them.
+pub(super) fn arena_bytes(boxes: usize, packets: usize) -> usize {
+    let places = arena::carve_bytes::<Place>(places_for(boxes, packets));
+    places.saturating_add(arena::carve_bytes::<Mailbox>(boxes))
+}
+
 /// The mailboxes of a core.
 pub(super) struct Mailboxes {
-    boxes: Vec<Mailbox>,
-    places: Vec<Place>,
+    boxes: Filled<Mailbox>,
+    places: Filled<Place>,
     free_box: u32,
     free_place: u32,
     len: usize,
@@ -84,31 +105,32 @@ pub(super) struct Mailboxes {
 
 impl Mailboxes {
     /// Room for so many mailboxes, and so many packets in all of them.
-    pub(super) fn new(boxes: usize, packets: usize) -> Mailboxes {
-        let chain = |number: usize, count: usize| if number + 1 < count { number as u32 + 1 } else { NONE };
+    ///
+    /// # Errors
+    /// The arena has no room for them.
+    pub(super) fn carve(arena: &mut Arena, boxes: usize, packets: usize) -> anyhow::Result<Mailboxes> {
+        let next = |number: usize, count: usize| if number + 1 < count { number as u32 + 1 } else { NONE };
         let mailbox = |number| Mailbox {
             generation: 0,
-            first: chain(number, boxes),
+            first: next(number, boxes),
             last: NONE,
             len: 0,
-            limit: 0,
-            open: false,
-            over: false,
+            set: 0,
+            state: State::Closed,
             used_ns: 0,
-            idle_ns: 0,
             timer: None,
             waker: None,
         };
-        let packets = if boxes == 0 { 0 } else { packets };
-        let place = |number| Place { packet: None, next: chain(number, packets) };
-        Mailboxes {
-            boxes: (0..boxes).map(mailbox).collect(),
-            places: (0..packets).map(place).collect(),
+        let packets = places_for(boxes, packets);
+        let place = |number| Place { packet: None, next: next(number, packets) };
+        Ok(Mailboxes {
+            boxes: arena.carve_filled("mailboxes", boxes, mailbox)?,
+            places: arena.carve_filled("mailboxes", packets, place)?,
             free_box: if boxes > 0 { 0 } else { NONE },
             free_place: if packets > 0 { 0 } else { NONE },
             len: 0,
             peak: 0,
-        }
+        })
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -132,39 +154,47 @@ impl Mailboxes {
     fn get(&mut self, id: MailboxId) -> Option<&mut Mailbox> {
         self.boxes
             .get_mut(id.index as usize)
-            .filter(|mailbox| mailbox.open && mailbox.generation == id.generation)
+            .filter(|mailbox| mailbox.state != State::Closed && mailbox.generation == id.generation)
     }
 
-    /// A mailbox for up to `limit` packets; `None` when all are open.
-    pub(super) fn open(&mut self, limit: u32, now_ns: u64, idle_ns: u64) -> Option<MailboxId> {
+    /// A mailbox for a flow of this set; `None` when all are open.
+    pub(super) fn open(&mut self, set: u8, now_ns: u64) -> Option<MailboxId> {
         let index = self.free_box;
         let mailbox = self.boxes.get_mut(index as usize)?;
         self.free_box = mailbox.first;
-        (mailbox.first, mailbox.last, mailbox.len, mailbox.limit) = (NONE, NONE, 0, limit);
-        (mailbox.open, mailbox.over) = (true, false);
-        (mailbox.used_ns, mailbox.idle_ns) = (now_ns, idle_ns);
+        (mailbox.first, mailbox.last, mailbox.len) = (NONE, NONE, 0);
+        (mailbox.set, mailbox.state, mailbox.used_ns) = (set, State::Open, now_ns);
         self.len += 1;
         self.peak = self.peak.max(self.len);
         Some(MailboxId { index, generation: mailbox.generation })
+    }
+
+    /// The set of flows an open mailbox is for.
+    pub(super) fn set(&self, index: u32) -> Option<u8> {
+        self.boxes
+            .get(index as usize)
+            .filter(|mailbox| mailbox.state != State::Closed)
+            .map(|mailbox| mailbox.set)
     }
 
     pub(super) fn set_timer(&mut self, index: u32, timer: Option<TimerId>) {
         self.boxes[index as usize].timer = timer;
     }
 
-    /// Puts a packet in. Who waits for it is to be woken.
+    /// Puts a packet in, of which there may be `limit`. Who waits for it is to be woken.
     #[inline]
     pub(super) fn deliver(
         &mut self,
         id: MailboxId,
         packet: Packet,
+        limit: u16,
         now_ns: u64,
     ) -> Result<Option<Waker>, (Packet, Undelivered)> {
         let place = self.free_place;
-        let Some(mailbox) = self.get(id).filter(|mailbox| !mailbox.over) else {
+        let Some(mailbox) = self.get(id).filter(|mailbox| mailbox.state == State::Open) else {
             return Err((packet, Undelivered::Over));
         };
-        if mailbox.len == mailbox.limit || place == NONE {
+        if mailbox.len >= limit || place == NONE {
             return Err((packet, Undelivered::Full));
         }
         mailbox.used_ns = now_ns;
@@ -202,7 +232,7 @@ impl Mailboxes {
     /// Will nothing come any more?
     #[inline]
     pub(super) fn is_over(&mut self, id: MailboxId) -> bool {
-        self.get(id).is_none_or(|mailbox| mailbox.over)
+        self.get(id).is_none_or(|mailbox| mailbox.state == State::Over)
     }
 
     /// Has somebody be woken by what comes next; the waker that is not needed any more.
@@ -215,26 +245,26 @@ impl Mailboxes {
         }
     }
 
-    /// The timer of a mailbox fired.
-    pub(super) fn idle(&mut self, index: u32, now_ns: u64) -> Option<Idle> {
-        let mailbox = self.boxes.get_mut(index as usize).filter(|mailbox| mailbox.open)?;
+    /// The timer of a mailbox fired, which is over when nothing came for `idle_ns`.
+    pub(super) fn idle(&mut self, index: u32, now_ns: u64, idle_ns: u64) -> Option<Idle> {
+        let mailbox = self.boxes.get_mut(index as usize).filter(|mailbox| mailbox.state == State::Open)?;
         mailbox.timer = None;
-        let until_ns = mailbox.used_ns.saturating_add(mailbox.idle_ns);
+        let until_ns = mailbox.used_ns.saturating_add(idle_ns);
         // One with packets in it waits for its task and not for packets.
         if mailbox.len > 0 {
-            return Some(Idle::Until(now_ns.saturating_add(mailbox.idle_ns)));
+            return Some(Idle::Until(now_ns.saturating_add(idle_ns)));
         }
         if until_ns > now_ns {
             return Some(Idle::Until(until_ns));
         }
-        mailbox.over = true;
+        mailbox.state = State::Over;
         Some(Idle::Over(mailbox.waker.take()))
     }
 
     /// Nothing comes any more, to any of them: who waits is to be woken.
     pub(super) fn end_all(&mut self) -> impl Iterator<Item = Waker> + '_ {
-        self.boxes.iter_mut().filter(|mailbox| mailbox.open).filter_map(|mailbox| {
-            mailbox.over = true;
+        self.boxes.iter_mut().filter(|mailbox| mailbox.state == State::Open).filter_map(|mailbox| {
+            mailbox.state = State::Over;
             mailbox.waker.take()
         })
     }
@@ -244,7 +274,7 @@ impl Mailboxes {
         let free = self.free_box;
         let Some(mailbox) = self.get(id) else { return (None, None) };
         debug_assert_eq!(mailbox.len, 0);
-        mailbox.open = false;
+        mailbox.state = State::Closed;
         mailbox.generation = mailbox.generation.wrapping_add(1);
         mailbox.first = free;
         let rest = (mailbox.timer.take(), mailbox.waker.take());

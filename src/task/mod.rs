@@ -32,8 +32,8 @@ mod time;
 mod timers;
 
 pub use channel::{Closed, NotSent, Receiver, Sender, channel, channel_room};
-pub use flow::Flow;
-pub use flow_set::{FlowCount, FlowLimits};
+pub use flow::{Flow, Recv, RecvTimeout};
+pub use flow_set::{FlowCount, FlowLimits, FlowRoom};
 pub(crate) use flow_set::{FlowReasons, FlowSet, arena_bytes as flow_bytes};
 pub use flows::Flows;
 pub use held::{Held, hand_over, originate};
@@ -48,5 +48,4 @@ pub use ports::OpenError;
 pub use spawn::{Restart, spawn, supervise};
 pub use state::State;
 pub use time::{Elapsed, Interval, Sleep, Tick, deadline, interval, sleep, sleep_until, timeout};
-pub(crate) use timers::arena_bytes as timer_bytes;
-pub(crate) use timers::{Fired, Timers};
+pub(crate) use timers::Fired;

@@ -2,6 +2,8 @@
 
 use hugepages::slots::SlotClass;
 
+use super::flow_set::FlowRoom;
+
 /// Slots, timers and frames the tasks of one application need on each core.
 ///
 /// ```
@@ -18,8 +20,8 @@ pub struct TaskNeeds {
     pub timers: u32,
     /// Flows that may have a mailbox at a time.
     pub mailboxes: u32,
-    /// By set of flows: how many it may have at a time. (Each takes a table of the core's memory.)
-    pub flow_sets: Vec<u32>,
+    /// By set of flows: how many it may have. (Each takes a table of the core's memory.)
+    pub flow_sets: Vec<FlowRoom>,
     /// Packets its tasks may [originate](super::originate) in one turn: so many frames are kept at hand.
     pub originates: u32,
 }
@@ -35,9 +37,15 @@ pub const fn room<A, F: Future>(_task: fn(A) -> F) -> u32 {
 impl TaskNeeds {
     /// `count` tasks more whose futures take `room` bytes at most (see [`room`]), each with a timer.
     #[must_use]
-    pub fn tasks(mut self, room: u32, count: u32) -> TaskNeeds {
+    pub fn tasks(self, room: u32, count: u32) -> TaskNeeds {
+        self.tasks_without_timers(room, count).timers(count)
+    }
+
+    /// The same for tasks that wait for packets, and never for time.
+    #[must_use]
+    pub fn tasks_without_timers(mut self, room: u32, count: u32) -> TaskNeeds {
         self.slots.push(SlotClass { room, count });
-        self.timers(count)
+        self
     }
 
     /// `count` values more of at most `room` bytes that tasks [share](super::share), [channels](super::channel) among them.
@@ -54,13 +62,22 @@ impl TaskNeeds {
         self
     }
 
-    /// A set of `count` flows that may have a task at a time ([`Build::flows`](crate::pipeline::Build::flows)), each with a mailbox and
-    /// a timer for when it is idle.
+    /// A set of `count` flows that may have a task at a time ([`Build::flows`](crate::pipeline::Build::flows)), each with a mailbox.
     #[must_use]
-    pub fn flows(mut self, count: u32) -> TaskNeeds {
-        self.flow_sets.push(count);
-        self.mailboxes = self.mailboxes.saturating_add(count);
-        self.timers(count)
+    pub fn flows(self, count: u32) -> TaskNeeds {
+        self.flow_set(FlowRoom { flows: count, resting: 0 })
+    }
+
+    /// The same for flows that tasks [open](super::Flows::open): as many more are remembered while their ports rest.
+    #[must_use]
+    pub fn own_flows(self, count: u32) -> TaskNeeds {
+        self.flow_set(FlowRoom { flows: count, resting: count })
+    }
+
+    fn flow_set(mut self, room: FlowRoom) -> TaskNeeds {
+        self.flow_sets.push(room);
+        self.mailboxes = self.mailboxes.saturating_add(room.flows);
+        self
     }
 
     /// `count` packets more that may be originated in a turn.
@@ -106,7 +123,7 @@ mod tests {
         all.add(TaskNeeds::default());
         let class = |room, count| SlotClass { room, count };
         assert_eq!(all.slots, [class(110, 15), class(1000, 1)]);
-        assert_eq!((all.timers, all.mailboxes, all.originates), (21, 3, 4));
+        assert_eq!((all.timers, all.mailboxes, all.originates), (18, 3, 4));
         assert!(TaskNeeds::default().is_none() && !all.is_none());
     }
 

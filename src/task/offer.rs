@@ -59,7 +59,7 @@ impl Local {
     #[inline]
     pub(super) fn offer_to(&mut self, set: u32, mailbox: MailboxId, packet: Packet) -> Offered {
         let flows = &mut self.flows[set as usize];
-        match self.mailboxes.deliver(mailbox, packet, self.now_ns) {
+        match self.mailboxes.deliver(mailbox, packet, flows.limits.mailbox, self.now_ns) {
             Ok(waker) => Offered::Delivered(waker),
             Err((packet, Undelivered::Full)) => {
                 flows.count.overflowed += 1;
@@ -80,7 +80,7 @@ impl Local {
             return None;
         }
         let idle_ns = nanoseconds(flows.limits.idle);
-        let mailbox = self.mailboxes.open(flows.limits.mailbox, self.now_ns, idle_ns)?;
+        let mailbox = self.mailboxes.open(set as u8, self.now_ns)?;
         if !flows.insert(&key, mailbox, self.now_ns) {
             self.mailboxes.close(mailbox);
             return None;
@@ -98,7 +98,8 @@ impl Local {
             self.flows[set as usize].count.refused += 1;
             return Err(packet);
         };
-        match self.mailboxes.deliver(mailbox, packet, self.now_ns) {
+        let limit = self.flows[set as usize].limits.mailbox;
+        match self.mailboxes.deliver(mailbox, packet, limit, self.now_ns) {
             Ok(_) => {
                 self.flows[set as usize].count.accepted += 1;
                 Ok((mailbox, key))
@@ -121,11 +122,11 @@ impl Local {
     ) -> Option<Waker> {
         while let Some(packet) = self.mailboxes.take(mailbox) {
             self.held -= 1;
-            self.returned.push_back((packet, Verdict::Drop(Reason::TASK_ENDED)));
+            self.give_back(packet, Verdict::Drop(Reason::TASK_ENDED));
         }
         let (timer, waker) = self.mailboxes.close(mailbox);
         if let Some(timer) = timer {
-            self.timers.cancel(timer);
+            self.timers.cancel_for_mailbox(timer);
         }
         self.flows[set as usize].remove(key, rests, self.now_ns);
         waker

@@ -3,7 +3,8 @@
 use std::task::Waker;
 
 use arrayvec::ArrayVec;
-use hugepages::Arena;
+use hugepages::{Arena, Filled, arena};
+use zerocopy::FromZeros;
 
 use crate::state::timer_wheel::{self, TimerId, TimerWheel};
 
@@ -16,44 +17,57 @@ pub(crate) type Fired = ArrayVec<Waker, FIRED_AT_ONCE>;
 /// Mailboxes whose timers have fired.
 pub(super) type IdleMailboxes = ArrayVec<u32, FIRED_AT_ONCE>;
 
-/// What a timer is for: the number of a mailbox that may be idle, or [`WAKES`].
-type Purpose = u32;
-const WAKES: Purpose = Purpose::MAX;
-
-/// Deadlines, each with a waker or a mailbox.
+/// Deadlines of tasks, each with a waker, and of mailboxes, each with the number of one.
 pub(crate) struct Timers {
-    wheel: TimerWheel<Purpose>,
+    wheel: TimerWheel<()>,
     /// By the timer's index.
-    wakers: Box<[Option<Waker>]>,
+    wakers: Filled<Option<Waker>>,
+    idle: TimerWheel<u32>,
 }
 
-/// Bytes that `count` timers take of an arena.
-pub(crate) fn arena_bytes(count: usize) -> usize {
-    timer_wheel::bytes_for::<Purpose>(count)
+/// Bytes that `count` timers of tasks and those of so many mailboxes take of an arena.
+pub(super) fn arena_bytes(count: usize, mailboxes: usize) -> usize {
+    let wakers = arena::carve_bytes::<Option<Waker>>(count);
+    let wheels = timer_wheel::bytes_for::<()>(count).saturating_add(timer_wheel::bytes_for::<u32>(mailboxes));
+    wheels.saturating_add(wakers)
+}
+
+fn wheel<V: Copy + FromZeros + 'static>(arena: &mut Arena, count: usize) -> anyhow::Result<TimerWheel<V>> {
+    let timers = arena.carve("timers", count)?;
+    let chunks = arena.carve("timers", timer_wheel::chunks_for(count))?;
+    Ok(TimerWheel::new(timers, chunks, 0))
 }
 
 impl Timers {
-    /// Room for `count` timers, the clock at `now_ns`.
+    /// Room for `count` timers of tasks and one for each mailbox.
     ///
     /// # Errors
     /// The arena has no room for them.
-    pub(crate) fn carve(arena: &mut Arena, count: usize) -> anyhow::Result<Timers> {
-        let timers = arena.carve("timers", count)?;
-        let chunks = arena.carve("timers", timer_wheel::chunks_for(count))?;
-        Ok(Timers { wheel: TimerWheel::new(timers, chunks, 0), wakers: vec![None; count].into() })
+    pub(super) fn carve(arena: &mut Arena, count: usize, mailboxes: usize) -> anyhow::Result<Timers> {
+        Ok(Timers {
+            wheel: wheel(arena, count)?,
+            wakers: arena.carve_filled("timers", count, |_| None)?,
+            idle: wheel(arena, mailboxes)?,
+        })
     }
 
     #[inline]
     pub(super) fn arm(&mut self, deadline_ns: u64, waker: Waker) -> Option<TimerId> {
-        let id = self.wheel.arm(deadline_ns, WAKES)?;
+        let id = self.wheel.arm(deadline_ns, ())?;
         self.wakers[id.index()] = Some(waker);
         Some(id)
     }
 
-    /// Arms a timer for a mailbox.
+    /// Arms the timer of a mailbox; there is one for each.
     #[inline]
     pub(super) fn arm_for_mailbox(&mut self, deadline_ns: u64, mailbox: u32) -> Option<TimerId> {
-        self.wheel.arm(deadline_ns, mailbox)
+        self.idle.arm(deadline_ns, mailbox)
+    }
+
+    /// Takes the timer of a mailbox back.
+    #[inline]
+    pub(super) fn cancel_for_mailbox(&mut self, id: TimerId) {
+        self.idle.cancel(id);
     }
 
     /// Is it still to fire?
@@ -81,17 +95,18 @@ impl Timers {
 
     /// What is due at `now_ns`, as far as there is room: wakers, and numbers of mailboxes. Is that all?
     pub(super) fn fire(&mut self, now_ns: u64, fired: &mut Fired, idle: &mut IdleMailboxes) -> bool {
-        let wakers = &mut self.wakers;
+        // Each mailbox may have a task to wake.
         let room = fired.remaining_capacity().min(idle.remaining_capacity());
-        let advance = self.wheel.advance(now_ns, room, |id, _, purpose| match purpose {
-            WAKES => fired.extend(wakers[id.index()].take()),
-            mailbox => idle.push(mailbox),
+        let mailboxes = self.idle.advance(now_ns, room / 2, |_, _, mailbox| idle.push(mailbox));
+        let wakers = &mut self.wakers;
+        let tasks = self.wheel.advance(now_ns, room - idle.len(), |id, _, ()| {
+            fired.extend(wakers[id.index()].take());
         });
-        advance.complete
+        mailboxes.complete && tasks.complete
     }
 
     pub(super) fn next_deadline_ns(&self) -> Option<u64> {
-        self.wheel.next_deadline_ns()
+        self.wheel.next_deadline_ns().into_iter().chain(self.idle.next_deadline_ns()).min()
     }
 
     pub(crate) fn capacity(&self) -> usize {

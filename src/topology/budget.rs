@@ -82,10 +82,11 @@ impl Budget {
         if !tasks.is_none() {
             let slots: u64 = tasks.slots.iter().map(|class| u64::from(class.count)).sum();
             lines.push((format!("slots for {slots} tasks"), arena::slots_bytes(&tasks.slots)));
-            for flows in &tasks.flow_sets {
-                lines.push((format!("a table of {flows} flows with tasks"), task::flow_bytes(*flows)));
+            for room in &tasks.flow_sets {
+                lines.push((format!("a table of {} flows with tasks", room.flows), task::flow_bytes(*room)));
             }
-            lines.push((format!("{} timers", tasks.timers), task::timer_bytes(tasks.timers as usize)));
+            let packets = frames as usize * wiring.cores.len();
+            lines.extend(task::Room::of(&tasks, packets).lines());
         }
         Budget { lines, shape, limit: wiring.arena_limit }
     }

@@ -4,7 +4,7 @@ use hugepages::Arena;
 use hugepages::slots::Slots;
 
 use super::build::core_id;
-use crate::task::{Local, Room, TaskNeeds, Timers};
+use crate::task::{Local, Room, TaskNeeds};
 use crate::worker::Tasks;
 
 /// The tasks of a core to be.
@@ -44,10 +44,8 @@ pub(super) fn carve(
             continue;
         }
         let slots = arena.carve_slots("tasks", &needs.slots)?;
-        let timers = Timers::carve(arena, needs.timers as usize)?;
-        let room =
-            Room { packets, originates: needs.originates as usize, mailboxes: needs.mailboxes as usize };
-        let local = Local::new(core_id(number)?, virtual_time, timers, room);
+        let room = Room::of(needs, packets);
+        let local = Local::carve(arena, core_id(number)?, virtual_time, &room)?;
         seeds.push(Some(TaskSeed { slots, local: Box::new(local) }));
     }
     Ok(seeds)

@@ -1,6 +1,5 @@
 //! The tasks of a core: when they run, and what becomes of packets they had.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
@@ -11,6 +10,7 @@ use super::{Activity, Phase, Worker};
 use crate::packet::{BurstSize, Packet, Reason, Verdict};
 use crate::pipeline::Context;
 use crate::reduce::Regime;
+use crate::state::queue::Queue;
 use crate::task::{self, Entered, Fired, FlowCount, KindCount, Local, Stalls};
 
 /// Tasks that are polled between two looks at the clock.
@@ -215,7 +215,9 @@ impl Worker {
             // What lanes have no room for now never had a task to wait for it.
             let ledger = &mut worker.outbox.ledger;
             task::with(|local| {
-                local.returned().drain(..).for_each(|(packet, _)| ledger.end(packet, Reason::STOPPED));
+                while let Some((packet, _)) = local.returned().pop() {
+                    ledger.end(packet, Reason::STOPPED);
+                }
                 ledger.books.held = local.held();
             });
         });
@@ -319,7 +321,7 @@ fn fire() -> bool {
 }
 
 /// Matches the verdicts of packets that tasks have done with, as far as lanes to other cores have room.
-fn settle(outbox: &mut Outbox, returned: &mut VecDeque<(Packet, Verdict)>) -> usize {
+fn settle(outbox: &mut Outbox, returned: &mut Queue<(Packet, Verdict)>) -> usize {
     let mut settled = 0;
     while !returned.is_empty() {
         if !outbox.lanes.egress_clear() {
@@ -328,7 +330,8 @@ fn settle(outbox: &mut Outbox, returned: &mut VecDeque<(Packet, Verdict)>) -> us
                 break;
             }
         }
-        for (packet, verdict) in returned.drain(..returned.len().min(BurstSize::MAX)) {
+        for _ in 0..BurstSize::MAX {
+            let Some((packet, verdict)) = returned.pop() else { break };
             outbox.settle_one(packet, verdict);
             settled += 1;
         }

@@ -70,8 +70,11 @@ pub fn neighbours() -> Vec<Rec> {
     times.flat_map(|time_ns| SERVERS.map(|address| reply(time_ns, address))).collect()
 }
 
+/// An address and a port.
+type End = ([u8; 4], u16);
+
 /// An IPv4 frame's ends and its message.
-pub fn parts(record: &Rec) -> Option<(([u8; 4], u16), ([u8; 4], u16), &[u8])> {
+pub fn parts(record: &Rec) -> Option<(End, End, &[u8])> {
     let data = &record.data;
     if data[12..14] != [8, 0] || data[23] != 17 {
         return None;

@@ -8,6 +8,7 @@ use super::Socket;
 const SO_BUSY_POLL: i32 = 46;
 const SO_PREFER_BUSY_POLL: i32 = 69;
 const SO_BUSY_POLL_BUDGET: i32 = 70;
+const SO_INCOMING_NAPI_ID: i32 = 56;
 /// `linux/if_xdp.h`, Linux 6.17.
 const XDP_MAX_TX_SKB_BUDGET: i32 = 9;
 
@@ -83,5 +84,17 @@ impl Socket {
         self.set(libc::SOL_SOCKET, SO_PREFER_BUSY_POLL, &1i32)?;
         self.set(libc::SOL_SOCKET, SO_BUSY_POLL, &how.microseconds)?;
         self.set(libc::SOL_SOCKET, SO_BUSY_POLL_BUDGET, &how.budget)
+    }
+
+    /// Does the kernel know by which NAPI instance the socket's queue is polled (`SO_INCOMING_NAPI_ID`, Linux 4.12)?
+    /// Without that it cannot busy-poll. Up to Linux 6.12 it learns it from the first packet; since then when the
+    /// socket is bound, of those drivers that link their queues to NAPI instances (`netif_queue_set_napi`).
+    ///
+    /// # Errors
+    /// ENOPROTOOPT of a kernel without busy polling.
+    pub fn knows_napi(&self) -> io::Result<bool> {
+        let mut id = 0u32;
+        self.get(libc::SOL_SOCKET, SO_INCOMING_NAPI_ID, &mut id)?;
+        Ok(id != 0)
     }
 }

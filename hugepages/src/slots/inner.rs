@@ -270,6 +270,17 @@ impl Inner {
         }
     }
 
+    /// Queues the task with this number again, if it is the one that runs.
+    #[inline(always)]
+    pub(super) fn requeue(&self, number: u32) -> bool {
+        let runs = self.running.get() == number;
+        if runs {
+            // A task that runs keeps its slot: nobody else has this number, whatever the waker's generation says.
+            self.make_ready(number, self.head(number));
+        }
+        runs
+    }
+
     #[inline(always)]
     pub(super) fn woken_elsewhere(&self) -> bool {
         self.inbox.is_pending()

@@ -45,6 +45,7 @@ pub(super) struct Asked {
 }
 
 /// A packet that is looked at.
+#[allow(clippy::large_enum_variant, reason = "made and taken apart on the spot, one at a time")]
 pub(super) enum Found {
     /// A query that can be looked up.
     Query(Asked),

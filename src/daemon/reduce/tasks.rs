@@ -48,6 +48,7 @@ fn add_flows(sum: &mut FlowsReport, count: &FlowCount) {
     sum.refused += count.refused;
     sum.overflowed += count.overflowed;
     sum.late += count.late;
+    sum.rested_short += count.rested_short;
     sum.no_port += count.no_port;
 }
 

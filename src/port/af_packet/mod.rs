@@ -10,7 +10,7 @@
 //! receive-slots = 4096     # packets of the largest size each queue's ring holds
 //! transmit-slots = 512
 //! promiscuous = true       # take in packets for other addresses too
-//! qdisc-bypass = false     # send past queueing disciplines and taps
+//! qdisc-bypass = true      # send past queueing disciplines, filters and taps
 //! ```
 //!
 //! **The kernel sees every packet too.** A packet socket gets a copy; the kernel's own stack goes on with the packet as

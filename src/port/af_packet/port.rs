@@ -148,8 +148,11 @@ impl Port for AfPacket {
             RingFormat::V2 => "v2",
             RingFormat::V3 => "v3",
         };
-        let bypass = if self.config.qdisc_bypass { ", past queueing disciplines" } else { "" };
-        format!("device {}, MTU {}, {format} rings{bypass}", self.config.device, self.device.mtu)
+        let way = if self.config.qdisc_bypass { "past" } else { "through" };
+        format!(
+            "device {}, MTU {}, {format} rings, sending {way} queueing disciplines",
+            self.config.device, self.device.mtu
+        )
     }
 
     fn open(&mut self, opening: &mut Opening<'_>) -> anyhow::Result<Vec<Queue>> {

@@ -27,6 +27,8 @@ pub(super) struct Counts {
     pub(super) unsent: AtomicU64,
     /// Packets copied into a frame of the queue's own memory to be sent.
     pub(super) copied: AtomicU64,
+    /// Does the kernel poll the queue when it is called?
+    pub(super) polled: AtomicBool,
     /// Is the device up, as the control thread last saw it?
     pub(super) down: AtomicBool,
     /// The longest packet that may be sent, bytes.
@@ -47,6 +49,12 @@ pub(super) fn read(counter: &AtomicU64) -> u64 {
 }
 
 impl Counts {
+    /// Does the kernel poll the queue when it is called?
+    #[inline]
+    pub(super) fn is_polled(&self) -> bool {
+        self.polled.load(Ordering::Relaxed)
+    }
+
     /// Adds a socket's last counters.
     pub(super) fn add_socket(&self, last: &SocketStatistics) {
         add(&self.rx_dropped, last.rx_dropped);

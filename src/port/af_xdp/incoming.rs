@@ -1,6 +1,7 @@
 //! The receiving half of a queue on its core.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrayvec::ArrayVec;
 use hugepages::Frame;
@@ -10,6 +11,7 @@ use super::counts::{Counts, add};
 use super::shared::{Receiving, Shared, Turn};
 use crate::packet::layers::LinkClass;
 use crate::packet::{Frames, Packet, Packets, PortId};
+use crate::port::gather::Gather;
 use crate::port::{Gate, Moved, Receive, Supply};
 
 /// Frames posted at once: one publication for so many.
@@ -20,7 +22,7 @@ const POST: usize = 64;
 pub(super) struct How {
     /// Does an application read packets, so that the cache is to be asked for them?
     pub(super) prefetch: bool,
-    /// The kernel polls the device only when we call.
+    /// Is the kernel to poll the device when we call?
     pub(super) busy_poll: bool,
 }
 
@@ -33,8 +35,11 @@ pub(super) struct Incoming {
     prefetch: bool,
     /// Frames kept with the kernel.
     target: usize,
-    /// The kernel polls the device only when we call.
+    /// Is the kernel to poll the device when we call?
     busy_poll: bool,
+    /// It is, and did not know the queue's NAPI instance when last asked: it may with the first packet.
+    ask: bool,
+    gather: Gather,
     closed: bool,
 }
 
@@ -42,6 +47,7 @@ impl Incoming {
     /// The receive queue of a port; the half lies in its cell.
     pub(super) fn new(port: PortId, shared: Arc<Shared>, target: usize, how: How) -> Incoming {
         let held = shared.receiving.take();
+        let ask = how.busy_poll && !shared.counts.is_polled();
         Incoming {
             port,
             shared,
@@ -49,6 +55,8 @@ impl Incoming {
             prefetch: how.prefetch,
             target,
             busy_poll: how.busy_poll,
+            ask,
+            gather: Gather::default(),
             closed: false,
         }
     }
@@ -60,6 +68,7 @@ impl Incoming {
         if shared.is_turn(Turn::Ready) {
             self.held = shared.receiving.take();
             shared.set_turn(Turn::Core);
+            self.ask = self.busy_poll && !shared.counts.is_polled();
             if let Some(held) = &mut self.held {
                 frames.release_each(held.spare.drain(..));
             }
@@ -81,7 +90,7 @@ impl Incoming {
     /// Takes packets from the ring, refills the fill ring, calls the kernel where it waits for it.
     #[inline]
     fn poll(
-        &self,
+        &mut self,
         receiving: &mut Receiving,
         frames: &mut Frames,
         into: &mut Packets,
@@ -123,12 +132,22 @@ impl Incoming {
         if wanted >= POST.min(self.target) {
             post(half, wanted, frames);
         }
-        if half.needs_wakeup() || (self.busy_poll && available == 0) {
+        if self.ask && moved.packets > 0 {
+            self.ask = false;
+            ask(half, &self.shared.counts);
+        }
+        if half.needs_wakeup() || (available == 0 && self.shared.counts.is_polled()) {
             // What keeps it from being polled (the device is down, or gone) is seen and told by the control thread.
             let _ = half.socket().wake_receive();
         }
         moved
     }
+}
+
+/// The first packets are here: does the kernel know now by which NAPI instance they came?
+#[cold]
+fn ask(half: &Receiver, counts: &Counts) {
+    counts.polled.store(half.socket().knows_napi().unwrap_or(false), Ordering::Relaxed);
 }
 
 /// A packet in several frames: what came is put behind what was there; the whole, once it is here.
@@ -198,9 +217,13 @@ impl Receive for Incoming {
         if !self.shared.is_quiet() {
             self.change_hands(frames);
         }
+        if self.gather.rests(now_ns) {
+            return Moved::default();
+        }
         let Some(mut held) = self.held.take() else { return Moved::default() };
         let moved = self.poll(&mut held, frames, into, limit, now_ns);
         self.held = Some(held);
+        self.gather.looked(moved.packets as usize, limit, now_ns);
         moved
     }
 

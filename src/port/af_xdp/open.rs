@@ -119,8 +119,6 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         if receives && device.offloads.strips_vlan {
             notes.push(strips_vlan(&device.name));
         }
-        let deferred = self.config.busy_poll_budget().map(|_| Deferred::new(&device));
-        notes.extend(deferred.as_ref().map(|(_, text)| format!("busy polling: {text}")));
         let Stood { rung, halves, map, link } = stood;
         let plug = Arc::new(Plug::default());
         let ended = Arc::new(Mutex::new(None));
@@ -136,7 +134,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             queues.push(Queue { receive, transmit: Some(Box::new(transmit)) });
             states.push(QueueState { umem, target, shared });
         }
-        self.opened = Some(Opened {
+        let mut opened = Opened {
             rung,
             queues: states,
             fragments,
@@ -149,8 +147,11 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             gone: Statistics::default(),
             ended,
             plug,
-            deferred: deferred.map(|(deferred, _)| deferred),
-        });
+            deferred: None,
+        };
+        let note = self.busy_poll_note(&mut opened, &device);
+        opened.notes.extend(note);
+        self.opened = Some(opened);
         Ok(queues)
     }
 
@@ -184,9 +185,11 @@ impl<K: Kernel<Halves = Halves>> On<K> {
     /// Puts the halves of a queue where its core finds them.
     fn share(&self, halves: Halves, plug: Arc<Plug>, device: &Device, receives: bool) -> Arc<Shared> {
         let _ = self.tune(&halves);
+        let polled = self.can_poll(&halves);
         let (receiver, sender) = halves;
         let (users, turn) = if receives { (2, Turn::Core) } else { (1, Turn::Control) };
         let shared = Shared::new(receiver, sender, users, turn, plug);
+        shared.counts.polled.store(polled, Ordering::Relaxed);
         shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
         Arc::new(shared)
     }
@@ -201,6 +204,11 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = last;
             queues.iter().for_each(|queue| kernel.remove(&map, *queue));
         })));
+    }
+
+    /// Is the kernel to poll this queue for us, and can it?
+    pub(super) fn can_poll(&self, halves: &Halves) -> bool {
+        self.config.busy_poll_budget().is_some() && halves.0.socket().knows_napi().unwrap_or(false)
     }
 
     /// Sets what can be set on a socket that is bound; what could not.

@@ -6,7 +6,6 @@ use ffi::device::Device;
 use hugepages::umem;
 
 use super::On;
-use super::busy_poll::Deferred;
 use super::counts::add;
 use super::kernel::{Halves, Kernel};
 use super::ladder::{Lender, Rung, Stood, climb};
@@ -49,6 +48,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
         for ((queue, halves), mut receiving) in opened.queues.iter().zip(halves).zip(kept) {
             let _ = self.tune(&halves);
             let shared = &queue.shared;
+            shared.counts.polled.store(self.can_poll(&halves), Ordering::Relaxed);
             shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
             let Receiving { spare, kept, .. } = &mut receiving;
             spare.append(kept);
@@ -60,11 +60,9 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             }
             shared.counts.down.store(false, Ordering::Relaxed);
         }
-        if self.config.busy_poll_budget().is_some() {
-            // First what was there goes: it writes to the name, which is the new device's now.
-            opened.deferred = None;
-            opened.deferred = Some(Deferred::new(device).0);
-        }
+        // First what was there goes: it writes to the name, which is the new device's now.
+        opened.deferred = None;
+        let _ = self.poll_busily(opened, device);
         (opened.rung, opened.link, opened.before) = (rung, Some(link), device.statistics);
         opened.seen = Seen::first(device);
     }

@@ -102,6 +102,7 @@ impl<K: Kernel<Halves = Halves>> On<K> {
             queue.shared.counts.longest.store(device.mtu + HEADER_AND_TAG, Ordering::Relaxed);
         }
         opened.seen = Seen { said: opened.seen.said.clone(), ..Seen::first(device) };
+        news.extend(self.poll_busily(opened, device));
         if device.xdp.is_none() && opened.link.is_some() {
             self.program_gone(opened, device, news);
         }

@@ -50,6 +50,7 @@ fn flows(report: &TasksReport) -> String {
             flows.refused,
             flows.overflowed,
             flows.late,
+            flows.rested_short,
             flows.no_port,
         ];
         table.row(std::iter::once(name.clone()).chain(counts.map(thousands)));

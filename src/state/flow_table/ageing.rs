@@ -17,7 +17,7 @@ const STRETCH: usize = 16;
 pub enum Eviction {
     /// It is refused: who is in, stays.
     Refuse,
-    /// It takes the place of the key that is unused for longest among [`SAMPLE`] drawn by the seed. That is one of the longest unused
+    /// It takes the place of the key that is unused for longest among [`SAMPLE`] drawn by the seed (at the eviction before). That is one of the longest unused
     /// sixteenth on average, and costs lookups nothing: an exact order would have each of them write to two other entries.
     /// ([`Lru`](crate::state::lru::Lru) keeps one.) Where a key finds no place although entries are free, because all its buckets are full, it takes
     /// that of the one unused for longest in them.
@@ -42,16 +42,21 @@ pub(super) enum Victim {
     Anyone,
 }
 
-/// Where ageing is, and the state of the generator that draws samples.
+/// Where ageing is, and who is to be evicted next: known ahead, so that its lines are in the cache by then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hand {
     at: usize,
+    /// State of the generator that draws samples.
     random: u64,
+    /// The sample that the one after the next is chosen from.
+    sample: [usize; SAMPLE],
+    /// The next one, and its stamp: who was used since is not evicted.
+    next: Option<(usize, Stamp)>,
 }
 
 impl Hand {
     pub(super) fn new(seed: u64) -> Hand {
-        Hand { at: 0, random: !seed }
+        Hand { at: 0, random: !seed, sample: [0; SAMPLE], next: None }
     }
 }
 
@@ -126,31 +131,50 @@ where
         let at = match (self.eviction, victim) {
             (Eviction::Refuse, _) => None,
             (Eviction::LongestIdle, Victim::Rival(hash)) => self.longest_idle(now, self.index.rivals(hash)),
-            (Eviction::LongestIdle, Victim::Anyone) => {
-                let sample = self.sample();
-                self.longest_idle(now, sample.into_iter())
-            }
+            (Eviction::LongestIdle, Victim::Anyone) => self.next_victim(now),
         };
         let evicted = at.and_then(|at| {
             let hash = self.hasher.hash(&self.entries.get(at)?.key);
             Some(self.take_out(hash, at))
         });
-        match evicted {
-            Some(_) => self.counts.evicted += 1,
-            None => self.counts.refused += 1,
+        if evicted.is_none() {
+            self.counts.refused += 1;
+            return None;
         }
+        self.counts.evicted += 1;
+        self.look_ahead(now);
         evicted
     }
 
-    /// Entries drawn from all, on their way into the cache.
-    fn sample(&mut self) -> [usize; SAMPLE] {
+    /// Who was chosen ahead, or is chosen now.
+    fn next_victim(&mut self, now: Stamp) -> Option<usize> {
+        match self.hand.next.take() {
+            Some((at, stamp)) if self.entries.stamp(at) == Some(stamp) => Some(at),
+            _ => {
+                self.draw();
+                self.longest_idle(now, self.hand.sample.into_iter())
+            }
+        }
+    }
+
+    /// Chooses the next one, asks the cache for it, and for the stamps of the sample after.
+    fn look_ahead(&mut self, now: Stamp) {
+        let next = self.longest_idle(now, self.hand.sample.into_iter());
+        self.hand.next = next.and_then(|at| Some((at, self.entries.stamp(at)?)));
+        if let Some(at) = next {
+            self.entries.prefetch(at);
+        }
+        self.draw();
+    }
+
+    /// Draws a sample from all entries.
+    fn draw(&mut self) {
         let used = self.entries.used() as u64;
-        [(); SAMPLE].map(|()| {
+        for at in &mut self.hand.sample {
             let drawn = u128::from(split_mix(&mut self.hand.random)) * u128::from(used);
-            let at = (drawn >> 64) as usize;
-            self.entries.prefetch_stamp(at);
-            at
-        })
+            *at = (drawn >> 64) as usize;
+            self.entries.prefetch_stamp(*at);
+        }
     }
 
     fn longest_idle(&self, now: Stamp, among: impl Iterator<Item = usize>) -> Option<usize> {

@@ -1,58 +1,58 @@
 //! Looking addresses up: one, or a burst in step, so that the cache misses of a burst overlap.
 
+use std::hint::select_unpredictable;
 use std::ops::DerefMut;
 
 use hugepages::instructions::counting_bits;
+use hugepages::prefetch;
 
-use super::blocks::{Line, WORDS};
-use super::entry::{Entry, NextHop};
-use super::node::{self, INHERITED};
+use super::entry::{NextHop, child, is_child};
+use super::node::{children_at, run_of, runs_at};
+use super::pool::ROOT_WORDS;
 use super::prefix::Address;
 use super::rules::Rule;
-use super::{BURST, ROOT_OCTETS, Routes};
+use super::{BURST, Routes};
 
-/// The entry of the root for an address.
+/// What a longer prefix says, or else what a shorter one said: without a branch, which would be guessed wrong often.
 #[inline(always)]
-fn root_slot(octets: &[u8]) -> usize {
-    usize::from(octets[0]) << 8 | usize::from(octets[1])
+fn or(longer: u16, shorter: u16) -> u16 {
+    select_unpredictable(longer != 0, longer, shorter)
 }
 
-/// What a longer prefix says, or else what a shorter one said.
-#[inline(always)]
-fn or(longer: u32, shorter: u32) -> u32 {
-    if longer != 0 { longer } else { shorter }
+/// So few addresses of a burst are better followed down the tree one by one.
+const FEW: u32 = 4;
+
+/// The tree, to be read. Its methods take it by value, so that it stays in registers.
+#[derive(Clone, Copy)]
+struct Tree<'a> {
+    root: &'a [[u64; 2]; ROOT_WORDS / 2],
+    nodes: &'a [[u64; 2]],
+    runs: &'a [u16],
+    default: u16,
 }
 
-/// Addresses of a burst on their way down, those first that are still on it.
+/// Addresses of a burst that are on their way down the tree, side by side.
 struct Walk {
     /// Which address of the burst.
     who: [u8; BURST],
-    /// The line of its node, then the place of what this says of it.
-    at: [u32; BURST],
+    /// The node it has come to.
+    node: [u32; BURST],
+    /// The run that says what comes next.
+    run: [u32; BURST],
 }
 
-impl<A, L, R> Routes<A, L, R>
+impl<A, W, R> Routes<A, W, R>
 where
     A: Address,
-    L: DerefMut<Target = [Line]>,
+    W: DerefMut<Target = [u64]>,
     R: DerefMut<Target = [Rule<A::Octets>]>,
 {
     /// The next hop of the longest prefix that the address is in.
     #[inline]
     pub fn lookup(&self, address: A) -> Option<NextHop> {
-        let octets = address.octets();
-        let octets = octets.as_ref();
-        let mut best = self.default;
-        let mut entry = self.blocks.entry(root_slot(octets));
-        for octet in &octets[ROOT_OCTETS..] {
-            if !entry.is_node() {
-                break;
-            }
-            let node = self.blocks.line(entry.line());
-            best = or(Entry(node.0[INHERITED]).stored(), best);
-            entry = self.blocks.entry(entry.line() as usize * WORDS + node::place(node, *octet));
-        }
-        NextHop::from_stored(or(entry.stored(), best))
+        let tree = self.tree()?;
+        let node = tree.root[address.root_node()];
+        NextHop::from_stored(tree.follow(address, node, tree.runs[run_of(node, address.slot(0))]))
     }
 
     /// [`Routes::lookup`] of each address, into the place of `hops` with the same number.
@@ -62,73 +62,131 @@ where
     #[inline]
     pub fn lookup_burst(&self, addresses: &[A], hops: &mut [Option<NextHop>]) {
         assert_eq!(addresses.len(), hops.len(), "a place for the next hop of each address");
+        let Some(tree) = self.tree() else { return };
         counting_bits(
             #[inline(always)]
-            || {
+            move || {
                 for (addresses, hops) in addresses.chunks(BURST).zip(hops.chunks_mut(BURST)) {
-                    self.walk(addresses, hops);
+                    tree.lookup(addresses, hops);
                 }
             },
         );
     }
 
+    /// There always is one: a table without a root cannot be made.
     #[inline(always)]
-    fn walk(&self, addresses: &[A], hops: &mut [Option<NextHop>]) {
-        let mut walk = Walk { who: [0; BURST], at: [0; BURST] };
-        let mut best = [0; BURST];
-        let mut left = 0;
-        for (nth, address) in addresses.iter().enumerate() {
-            let entry = self.blocks.entry(root_slot(address.octets().as_ref()));
-            let is_node = entry.is_node();
-            best[nth % BURST] = if is_node { self.default } else { or(entry.stored(), self.default) };
-            self.go_on(&mut walk, &mut left, nth as u8, entry);
+    fn tree(&self) -> Option<Tree<'_>> {
+        let (nodes, _) = self.pool.words().as_chunks::<2>();
+        Some(Tree { root: nodes.first_chunk()?, nodes, runs: self.pool.runs(), default: self.default })
+    }
+}
+
+impl Tree<'_> {
+    #[inline(always)]
+    fn prefetch_run(self, at: u32) {
+        prefetch::for_reading(self.runs.as_ptr().wrapping_add(at as usize));
+    }
+
+    #[inline(always)]
+    fn lookup<A: Address>(self, addresses: &[A], hops: &mut [Option<NextHop>]) {
+        let mut runs = [0; BURST];
+        for (address, at) in addresses.iter().zip(&mut runs) {
+            *at = run_of(self.root[address.root_node()], address.slot(0)) as u32;
+            self.prefetch_run(*at);
         }
-        for octet in ROOT_OCTETS..A::BITS as usize / 8 {
-            if left == 0 {
-                break;
-            }
-            left = self.step(addresses, octet, &mut walk, left, &mut best);
+        // Which of them have a child to go to.
+        let mut onward = 0u64;
+        for (nth, (at, hop)) in runs.iter_mut().zip(hops.iter_mut()).enumerate() {
+            let run = self.runs[*at as usize];
+            onward |= u64::from(is_child(run)) << nth;
+            *at = run.into();
+            *hop = NextHop::from_stored(or(run, self.default));
         }
-        for (hop, best) in hops.iter_mut().zip(best) {
-            *hop = NextHop::from_stored(best);
+        if onward.count_ones() > FEW {
+            return self.descend(addresses, &runs, onward, hops);
+        }
+        while onward != 0 {
+            let nth = onward.trailing_zeros() as usize;
+            onward &= onward - 1;
+            let (address, run) = (addresses[nth], runs[nth % BURST] as u16);
+            hops[nth] = NextHop::from_stored(self.follow(address, self.root[address.root_node()], run));
         }
     }
 
-    /// Takes the addresses that are on their way one node further down; how many still are.
+    /// Follows one address from a run of a node of the root to where it ends: its next hop as it is stored.
     #[inline(always)]
-    fn step(
-        &self,
+    fn follow<A: Address>(self, address: A, mut node: [u64; 2], mut run: u16) -> u16 {
+        let (mut best, mut level) = (self.default, 1);
+        while is_child(run) {
+            node = self.nodes[children_at(node) + child(run)];
+            best = or(self.runs[runs_at(node) as usize], best);
+            run = self.runs[run_of(node, address.slot(level))];
+            level += 1;
+        }
+        or(run, best)
+    }
+
+    /// Takes those of a burst further whose run in the root names a child.
+    #[inline(always)]
+    fn descend<A: Address>(
+        self,
         addresses: &[A],
-        octet: usize,
+        runs: &[u32; BURST],
+        mut onward: u64,
+        hops: &mut [Option<NextHop>],
+    ) {
+        let mut walk = Walk { who: [0; BURST], node: [0; BURST], run: [0; BURST] };
+        let mut left = 0;
+        while onward != 0 {
+            let nth = onward.trailing_zeros() as usize;
+            onward &= onward - 1;
+            hops[nth] = NextHop::from_stored(self.default);
+            let node = self.root[addresses[nth].root_node()];
+            self.go_on(&mut walk, &mut left, nth as u8, node, runs[nth] as u16);
+        }
+        let mut level = 1;
+        while left > 0 {
+            left = self.step(addresses, level, &mut walk, left, hops);
+            level += 1;
+        }
+    }
+
+    /// Takes the first `len` addresses of a walk one node further; how many are not at their end then.
+    #[inline(always)]
+    fn step<A: Address>(
+        self,
+        addresses: &[A],
+        level: u32,
         walk: &mut Walk,
         len: usize,
-        best: &mut [u32; BURST],
+        hops: &mut [Option<NextHop>],
     ) -> usize {
-        let Walk { who, at } = walk;
-        for (who, at) in who.iter().zip(at.iter_mut()).take(len) {
-            let nth = *who as usize;
-            let node = self.blocks.line(*at);
-            let slot = addresses[nth].octets().as_ref()[octet];
-            best[nth % BURST] = or(Entry(node.0[INHERITED]).stored(), best[nth % BURST]);
-            *at = (*at as usize * WORDS + node::place(node, slot)) as u32;
-            self.blocks.prefetch(*at as usize / WORDS);
+        let len = len.min(BURST);
+        for nth in 0..len {
+            let node = self.nodes[walk.node[nth] as usize];
+            let run = run_of(node, addresses[walk.who[nth] as usize].slot(level)) as u32;
+            self.prefetch_run(run);
+            walk.run[nth] = run;
         }
         let mut left = 0;
         for nth in 0..len {
-            let (who, entry) = (walk.who[nth % BURST], self.blocks.entry(walk.at[nth % BURST] as usize));
-            let place = &mut best[who as usize % BURST];
-            *place = if entry.is_node() { *place } else { or(entry.stored(), *place) };
-            self.go_on(walk, &mut left, who, entry);
+            let node = self.nodes[walk.node[nth] as usize];
+            let (who, run) = (walk.who[nth], self.runs[walk.run[nth] as usize]);
+            let hop = &mut hops[who as usize];
+            let above = or(self.runs[runs_at(node) as usize], hop.map_or(0, NextHop::stored));
+            *hop = NextHop::from_stored(select_unpredictable(is_child(run), above, or(run, above)));
+            self.go_on(walk, &mut left, who, node, run);
         }
         left
     }
 
-    /// An address goes on its way if there is a node; without a branch, which would be guessed wrong often.
+    /// An address goes on to a child if there is one, and is left behind if not: without a branch.
     #[inline(always)]
-    fn go_on(&self, walk: &mut Walk, left: &mut usize, who: u8, entry: Entry) {
+    fn go_on(self, walk: &mut Walk, left: &mut usize, who: u8, node: [u64; 2], run: u16) {
+        let next = (children_at(node) + child(run)) as u32;
         walk.who[*left % BURST] = who;
-        walk.at[*left % BURST] = entry.line();
-        self.blocks.prefetch(entry.line() as usize);
-        *left += usize::from(entry.is_node());
+        walk.node[*left % BURST] = next;
+        prefetch::for_reading(self.nodes.as_ptr().wrapping_add(next as usize));
+        *left += usize::from(is_child(run));
     }
 }

@@ -19,12 +19,27 @@ pub trait Address: Copy + Eq + Ord + Debug + Display + FromStr + sealed::Sealed 
 
     /// The address of these octets.
     fn from_octets(octets: Self::Octets) -> Self;
+
+    /// Its first 18 bits: its node of a table's root.
+    fn root_node(self) -> usize;
+
+    /// Its slot in a node of this level: the six bits that follow the first 18 and six for each level before; behind its last bit
+    /// are zeros.
+    fn slot(self, level: u32) -> u32;
+
+    /// The same address but for its slot in a node of this level.
+    fn with_slot(self, level: u32, slot: u32) -> Self;
 }
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Ipv4Addr {}
     impl Sealed for super::Ipv6Addr {}
+}
+
+/// The lowest bit of a slot of a node of level 0, in an address of `bits` bits.
+const fn lowest(bits: u32) -> u32 {
+    bits - 18 - 6
 }
 
 impl Address for Ipv4Addr {
@@ -40,6 +55,23 @@ impl Address for Ipv4Addr {
     fn from_octets(octets: [u8; 4]) -> Self {
         octets.into()
     }
+
+    #[inline(always)]
+    fn root_node(self) -> usize {
+        (self.to_bits() >> 14) as usize
+    }
+
+    #[inline(always)]
+    fn slot(self, level: u32) -> u32 {
+        // With zeros behind, as the last node has more bits than the address.
+        (u64::from(self.to_bits()) << 32 >> (lowest(64) - 6 * level)) as u32 % 64
+    }
+
+    fn with_slot(self, level: u32, slot: u32) -> Self {
+        let shift = lowest(64) - 6 * level;
+        let others = u64::from(self.to_bits()) << 32 & !(63 << shift);
+        Ipv4Addr::from_bits(((others | u64::from(slot) << shift) >> 32) as u32)
+    }
 }
 
 impl Address for Ipv6Addr {
@@ -54,6 +86,29 @@ impl Address for Ipv6Addr {
     #[inline(always)]
     fn from_octets(octets: [u8; 16]) -> Self {
         octets.into()
+    }
+
+    #[inline(always)]
+    fn root_node(self) -> usize {
+        (self.to_bits() >> 110) as usize
+    }
+
+    #[inline(always)]
+    fn slot(self, level: u32) -> u32 {
+        // The last node has four bits more than the address: zeros.
+        let bits = match lowest(128).checked_sub(6 * level) {
+            Some(shift) => self.to_bits() >> shift,
+            None => self.to_bits() << 4,
+        };
+        bits as u32 % 64
+    }
+
+    fn with_slot(self, level: u32, slot: u32) -> Self {
+        let (mask, slot) = match lowest(128).checked_sub(6 * level) {
+            Some(shift) => (63 << shift, u128::from(slot) << shift),
+            None => (3, u128::from(slot) >> 4),
+        };
+        Ipv6Addr::from_bits(self.to_bits() & !mask | slot)
     }
 }
 

@@ -11,15 +11,15 @@ use zerocopy::FromZeros;
 use super::entry::NextHop;
 use super::prefix::{Address, Prefix};
 
-/// A place for a prefix and its next hop: 12 bytes for IPv4, 24 for IPv6. All zeros is a free one.
+/// A place for a prefix and its next hop: 8 bytes for IPv4, 20 for IPv6. All zeros is a free one.
 #[derive(Clone, Copy, Debug, FromZeros)]
 #[repr(C)]
 pub struct Rule<O> {
     octets: O,
     /// As a next hop is stored; 0 when the place is free.
-    hop: u32,
+    hop: u16,
     len: u8,
-    _pad: [u8; 3],
+    _pad: u8,
 }
 
 /// Places for `prefixes` of them: at least one stays free, so that every search ends.
@@ -69,7 +69,7 @@ where
         match self.find(octets, len) {
             Ok(at) => NextHop::from_stored(std::mem::replace(&mut self.places[at].hop, hop.stored())),
             Err(at) => {
-                self.places[at] = Rule { octets, hop: hop.stored(), len, _pad: [0; 3] };
+                self.places[at] = Rule { octets, hop: hop.stored(), len, _pad: 0 };
                 self.len += 1;
                 None
             }

@@ -145,3 +145,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_due_next_is_known_at_once_however_many_timers_there_are() {
+    let mut wheel = wheel(100_000, 1_000_000);
+    let deadlines: Vec<u64> = (0..100_000u64).map(|n| 30_000_000_000 + n * 7_919 % 4_000_000).collect();
+    for deadline in &deadlines {
+        wheel.arm(*deadline, *deadline).unwrap();
+    }
+    let (mut left, mut now_ns, mut looks) = (deadlines.len(), 1_000_000, 0);
+    while let Some(next_ns) = wheel.next_deadline_ns() {
+        assert!(next_ns > now_ns, "time goes on");
+        now_ns = next_ns;
+        looks += 1;
+        let due = fired(&mut wheel, now_ns);
+        assert!(due.iter().all(|(deadline, _)| *deadline == now_ns), "none was due before");
+        left -= due.len();
+    }
+    assert_eq!(left, 0);
+    let mut distinct = deadlines;
+    distinct.sort_unstable();
+    distinct.dedup();
+    // Besides each deadline, the few times at which timers move down.
+    assert!(looks < distinct.len() + 200, "{looks}");
+}
