@@ -1,20 +1,22 @@
-//! The slots themselves: a task from its spawning to its end.
+//! The slots themselves: a task from its spawning (`placing`) through its wakes and polls to its `ending`.
 
-use std::alloc::Layout;
+mod ending;
+mod placing;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Waker};
+use std::task::Context;
 use std::thread::{self, ThreadId};
 
-use super::head::state::{FUTURE, JOIN, OUTPUT, PANICKED, QUEUED};
-use super::head::{Head, Typed, Value};
+use super::head::Head;
+use super::head::state::{FUTURE, PANICKED, QUEUED};
 use super::inbox::Inbox;
 use super::queue::Queue;
-use super::waker::{self, GENERATIONS};
-use super::{ALIGN, HEAD_BYTES, NotSpawned, Polled, Refused, SlotClass, UNIT};
+use super::waker;
+use super::{HEAD_BYTES, Polled, SlotClass, UNIT};
 use crate::pages::Mapping;
 use crate::prefetch;
 
@@ -173,81 +175,6 @@ impl Inner {
         self.check_thread();
     }
 
-    // ---- spawning
-
-    /// Puts a future into a slot and queues it.
-    #[inline]
-    pub(super) fn place<F>(&self, tag: u16, future: F) -> Result<u32, NotSpawned<F>>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        const {
-            assert!(
-                align_of::<F>() <= ALIGN && align_of::<F::Output>() <= ALIGN,
-                "futures and outputs align to 16 bytes"
-            );
-        }
-        let need = Layout::new::<F>().size().max(Layout::new::<F::Output>().size());
-        let Some(number) = self.take_slot(need) else {
-            return Err(NotSpawned { why: self.refuse(need), future });
-        };
-        let head = self.head(number);
-        head.table.set(Some(&Typed::<F>::TABLE));
-        head.tag.set(tag);
-        // SAFETY: the slot is free, and has room for an `F` (and for its output) at an alignment that suffices.
-        unsafe { head.contents().cast::<F>().write(future) };
-        head.state.set(FUTURE | JOIN | QUEUED);
-        self.queue.push(number);
-        Ok(number)
-    }
-
-    /// Puts a value into a slot, for a handle to have.
-    #[inline]
-    pub(super) fn place_value<T: 'static>(&self, value: T) -> Result<u32, (Refused, T)> {
-        const {
-            assert!(align_of::<T>() <= ALIGN, "values align to 16 bytes");
-        }
-        let need = size_of::<T>();
-        let Some(number) = self.take_slot(need) else { return Err((self.refuse(need), value)) };
-        let head = self.head(number);
-        head.table.set(Some(&Value::<T>::TABLE));
-        // SAFETY: the slot is free, and has room for a `T` at an alignment that suffices.
-        unsafe { head.contents().cast::<T>().write(value) };
-        head.state.set(OUTPUT | JOIN);
-        Ok(number)
-    }
-
-    /// Where the value is that was put into a slot.
-    #[inline(always)]
-    pub(super) fn value(&self, number: u32) -> NonNull<u8> {
-        self.head(number).contents()
-    }
-
-    /// The smallest free slot with so much room.
-    #[inline]
-    fn take_slot(&self, need: usize) -> Option<u32> {
-        let class = self.classes.iter().find(|class| class.room >= need && class.free.get() != NONE)?;
-        let number = class.free.get();
-        class.free.set(self.head(number).next_free.get());
-        class.used.set(class.used.get() + 1);
-        class.peak.set(class.peak.get().max(class.used.get()));
-        Some(number)
-    }
-
-    #[cold]
-    fn refuse(&self, bytes: usize) -> Refused {
-        let mut large = self.classes.iter().filter(|class| class.room >= bytes).peekable();
-        match large.peek() {
-            Some(class) => class.refused.set(class.refused.get() + 1),
-            None => {
-                let most = self.classes.last().map_or(0, |class| class.room);
-                return Refused::TooLarge { bytes, most };
-            }
-        }
-        Refused::Full { bytes, slots: large.map(|class| class.slots as usize).sum() }
-    }
-
     // ---- waking
 
     /// Asks the cache for the head of a slot.
@@ -369,138 +296,6 @@ impl Inner {
         ended(head.tag.get(), Ended::Panicked);
         self.drop_contents(head);
         self.conclude(number, head);
-    }
-
-    // ---- ending
-
-    /// A task is done, one way or another: tells who waits for it, and frees what nobody waits for.
-    #[inline]
-    fn conclude(&self, number: u32, head: &Head) {
-        if let Some(joiner) = head.take_joiner() {
-            joiner.wake();
-        }
-        self.release_if_done_with(number, head);
-    }
-
-    /// Frees a slot that nobody has a use for: no future, no join, no place in the queue. (One that still has a place there
-    /// is freed when its turn comes.)
-    #[inline]
-    fn release_if_done_with(&self, number: u32, head: &Head) {
-        if head.is(FUTURE | JOIN) || self.runs(number) {
-            return;
-        }
-        if head.is(OUTPUT) {
-            self.drop_contents(head);
-        }
-        // What was dropped may have called back: the slot is free already, or has another task, when its table is gone.
-        if !head.is(QUEUED) && head.table.replace(None).is_some() {
-            let class = &self.classes[usize::from(head.class)];
-            head.state.set(0);
-            head.generation.set((head.generation.get() + 1) & (GENERATIONS - 1));
-            head.next_free.set(class.free.get());
-            class.free.set(number);
-            class.used.set(class.used.get() - 1);
-        }
-    }
-
-    /// Drops the future or the output in a slot. A destructor that panics leaks what it was to free, and that is all.
-    fn drop_contents(&self, head: &Head) {
-        let Some(table) = head.table.get() else { return };
-        let (future, output) = (head.is(FUTURE), head.is(OUTPUT));
-        head.clear(FUTURE | OUTPUT);
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            if future {
-                // SAFETY: the future was there, is not being polled, and nobody sees it there any more.
-                unsafe { (table.drop_future)(head.contents()) };
-            } else if output {
-                // SAFETY: as above.
-                unsafe { (table.drop_output)(head.contents()) };
-            }
-        }));
-    }
-
-    pub(super) fn cancel(&self, number: u32) {
-        let head = self.head(number);
-        if self.runs(number) {
-            self.cancelled.set(true);
-        } else if head.is(FUTURE) {
-            self.drop_contents(head);
-            self.conclude(number, head);
-        }
-    }
-
-    /// Cancels what there is now.
-    pub(super) fn cancel_all(&self) {
-        assert!(!self.is_running(), "tasks are all cancelled from within one of them");
-        let mut first = 0;
-        for class in &self.classes {
-            let lines = ((class.room + HEAD_BYTES) / UNIT) as u32;
-            (0..class.slots).for_each(|slot| self.cancel(first + slot * lines));
-            first += class.slots * lines;
-        }
-        // What was queued has no future any more: each is looked at once and let go.
-        for _ in 0..self.queue.len() {
-            if let Some(number) = self.queue.pop() {
-                self.pass_by(number, self.head(number));
-            }
-        }
-    }
-
-    /// A slot comes up whose future is gone.
-    #[cold]
-    fn pass_by(&self, number: u32, head: &Head) {
-        if head.is(FUTURE) {
-            // Spawned by a destructor just now.
-            return self.queue.push(number);
-        }
-        head.clear(QUEUED);
-        self.release_if_done_with(number, head);
-    }
-
-    // ---- joins
-
-    #[inline]
-    pub(super) fn is_done(&self, number: u32) -> bool {
-        !self.head(number).is(FUTURE) && !self.runs(number)
-    }
-
-    /// Lets go of a slot its join has no more use for.
-    #[inline]
-    pub(super) fn detach(&self, number: u32) {
-        let head = self.head(number);
-        head.clear(JOIN);
-        drop(head.take_joiner());
-        self.release_if_done_with(number, head);
-    }
-
-    /// Takes the output out of a slot whose task is done, and lets go of the slot.
-    ///
-    /// # Safety
-    /// The slot's join is the caller, and it was filled with a future whose output is a `T`.
-    #[inline]
-    pub(super) unsafe fn take_output<T>(&self, number: u32) -> Result<T, Ended> {
-        let head = self.head(number);
-        let output = if head.is(OUTPUT) {
-            head.clear(OUTPUT);
-            // SAFETY: a `T` was there and is not any more.
-            Ok(unsafe { head.contents().cast::<T>().read() })
-        } else if head.is(PANICKED) {
-            Err(Ended::Panicked)
-        } else {
-            Err(Ended::Cancelled)
-        };
-        self.detach(number);
-        output
-    }
-
-    /// Who is to be woken when the task is done.
-    #[inline]
-    pub(super) fn set_joiner(&self, number: u32, waker: &Waker) {
-        let head = self.head(number);
-        if !head.is_joined_by(waker) {
-            let waker = waker.clone();
-            drop(head.replace_joiner(waker));
-        }
     }
 
     // ---- figures
