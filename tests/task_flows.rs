@@ -328,6 +328,60 @@ fn answers_to_a_tasks_own_questions_come_back_to_it_on_any_number_of_cores() {
     assert!(key.is_some());
 }
 
+/// Has fewer shards than the application behind it, and leaves everything to that.
+struct Coarse;
+
+impl Application for Coarse {
+    type Config = ();
+    type Tally = ();
+    const KEY: PartitionKey = PartitionKey::FiveTuple;
+
+    fn shards((): &()) -> Option<u16> {
+        Some(4)
+    }
+
+    fn arena_bytes((): &()) -> usize {
+        64
+    }
+
+    fn new((): &(), build: &mut Build<'_>) -> Result<Coarse> {
+        let mine: Vec<u16> = build.shards().collect();
+        let cores = build.cores() as u16;
+        assert!(mine.iter().all(|shard| shard % cores == build.core().index() as u16), "{mine:?}");
+        assert_eq!(mine.len(), (0..4).filter(|shard| shard % cores == build.core().index() as u16).count());
+        for _ in mine {
+            build.carve::<u8>(64)?;
+        }
+        Ok(Coarse)
+    }
+
+    fn process(&mut self, _: &mut Burst, _: &Context) {}
+
+    fn tally(self) {}
+}
+
+#[test]
+fn applications_with_more_and_fewer_shards_go_together() {
+    let scratch = Scratch::new();
+    let clients = (0..100u32).map(|n| udp(n as u16, n, 1_000_000_000 + u64::from(n) * 100_000));
+    let (file, out) = (capture(&scratch, clients), scratch.path("out.pcap"));
+    let mut results = Vec::new();
+    for cores in [1, 2, 3, 4] {
+        let report = Setup::new(cores)
+            .daemon(|daemon| daemon.register::<Ask>("ask").register::<Coarse>("coarse"))
+            .capture("file", &file, &format!("out = {out:?}"))
+            .pipeline("main", &["file"], &["file"], &["coarse", "ask"])
+            .run(How::Simulated);
+        assert_eq!(report.tallies["ask"]["asked"], 100);
+        results.push((std::fs::read(&out).unwrap(), output(&report).to_owned()));
+    }
+    // And alone: whoever stands before it, what it asks, and by which ports, is its own.
+    asking(8, &file, &out).run(How::Simulated);
+    assert_eq!(std::fs::read(&out).unwrap(), results[0].0);
+    results.dedup();
+    assert_eq!(results.len(), 1);
+}
+
 #[test]
 fn the_report_has_these_keys_of_tasks_and_no_others() {
     let scratch = Scratch::new();

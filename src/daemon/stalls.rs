@@ -55,7 +55,7 @@ impl Stalls {
         }
         self.looked_ns = now_ns;
         for (number, core) in self.cores.iter_mut().enumerate() {
-            // The core writes its turns before each task is polled that it was not polling before: the same of both is the same poll.
+            // The core writes its turn before tasks run in it, for some microseconds: the same task of the same turn is the same poll.
             let turns = core.published.turns.load(Ordering::Relaxed);
             let seen = core.polled.now().map(|tag| (tag, turns));
             if seen.is_none() || seen != core.seen {

@@ -44,7 +44,7 @@ pub struct Build<'a> {
     pub(crate) kinds: &'a mut Vec<String>,
     /// The core's own, where an application declared tasks.
     pub(crate) local: Option<&'a mut Local>,
-    /// Shards of the pipeline, where an application has some.
+    /// Shards the application has, where it has some.
     pub(crate) shards: Option<u16>,
     /// Which core packets of the pipeline come to.
     pub(crate) steering: &'a Steering,
@@ -93,14 +93,17 @@ impl Build<'_> {
         })
     }
 
-    /// Shards of this pipeline whose packets come to this core: all of them, by number, where no application declared
-    /// [shards](super::Application::shards) there is one, number 0.
+    /// The application's [shards](super::Application::shards) whose packets come to this core, by number; just number 0 where it
+    /// declared none.
     pub fn shards(&self) -> impl Iterator<Item = u16> + use<> {
-        let (core, cores) = match self.shards {
-            Some(_) => (self.core.index(), self.cores),
-            None => (0, 1),
+        let (core, steering) = (self.core, self.steering.clone());
+        let comes_here = move |shard: &u16| match &steering {
+            // A shard's number is the low bits of its packets' hashes, and so is a bucket's.
+            Steering::Spread(_, table) => usize::from(table.core_of(u32::from(*shard))) == core.index(),
+            Steering::Direct | Steering::Parse | Steering::Hash(_) => true,
         };
-        (0..self.shards.unwrap_or(1)).skip(core).step_by(cores)
+        let sharded = self.shards.is_some();
+        (0..self.shards.unwrap_or(1)).filter(move |shard| !sharded || comes_here(shard))
     }
 
     /// A kind of tasks of this name: what reports call it. The same on every core.
@@ -148,7 +151,7 @@ impl Build<'_> {
             flows_full: self.reason("flows-full")?,
             flow_over: self.reason("flow-over")?,
         };
-        let homes = Homes::new(self.steering.clone(), self.core, self.cores, self.shards.is_some());
+        let homes = Homes::new(self.steering.clone(), self.core, self.cores, self.shards);
         let set = FlowSet::carve(self.arena, name, room, limits, homes, reasons, self.seed)?;
         let number = self.local()?.add_flows(set);
         number

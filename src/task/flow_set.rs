@@ -7,6 +7,7 @@ use zerocopy::FromZeros;
 
 use super::mailbox::MailboxId;
 use super::ports::Homes;
+use super::time::nanoseconds;
 use crate::packet::Reason;
 use crate::packet::flow::FlowKey;
 use crate::state::flow_table::{self, Candidate, Eviction, FlowTable, KeyHash, buckets_for};
@@ -95,10 +96,6 @@ pub(crate) struct FlowSet {
     /// Flows whose ports rest, the first to wake up first.
     resting: Queue<(u64, FlowKey)>,
     pub(super) count: FlowCount,
-}
-
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How many flows a set has.

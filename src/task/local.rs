@@ -6,10 +6,11 @@ use std::task::Waker;
 
 use hugepages::{Arena, Frame};
 
-use super::flow_set::{FlowCount, FlowSet, nanoseconds};
+use super::flow_set::{FlowCount, FlowSet};
 use super::kind::{KindCount, TaskKind};
 use super::mailbox::{self, Idle, Mailboxes};
 use super::needs::TaskNeeds;
+use super::time::nanoseconds;
 use super::timers::{self, Fired, IdleMailboxes, Timers};
 use crate::packet::{CoreId, Packet, Verdict};
 use crate::state::queue::{self, Queue};
@@ -214,7 +215,7 @@ impl Local {
 }
 
 /// Calls `f` with what is this thread's core's own; `None` on a thread that turns no core with tasks. Nothing foreign may be called in
-/// `f`, wakers of others included: it could come back here.
+/// `f`, and no waker woken or dropped (cloning one is all): it could come back here.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&mut Local) -> R) -> Option<R> {
     LOCAL.with_borrow_mut(|local| local.as_deref_mut().map(f))

@@ -2,9 +2,9 @@
 
 use std::task::Waker;
 
-use super::flow_set::nanoseconds;
 use super::local::Local;
 use super::mailbox::{MailboxId, Undelivered};
+use super::time::nanoseconds;
 use crate::packet::flow::FlowKey;
 use crate::packet::{Packet, Reason, Verdict};
 

@@ -38,13 +38,14 @@ pub(crate) struct Homes {
     steering: Steering,
     core: CoreId,
     cores: usize,
-    sharded: bool,
+    /// Of the application, where it has some; as many as buckets, or more.
+    shards: Option<u16>,
 }
 
 impl Homes {
     /// Those that `steering` sends to `core` of so many; to the very shard of a packet, where there are shards.
-    pub(crate) fn new(steering: Steering, core: CoreId, cores: usize, sharded: bool) -> Homes {
-        Homes { steering, core, cores, sharded }
+    pub(crate) fn new(steering: Steering, core: CoreId, cores: usize, shards: Option<u16>) -> Homes {
+        Homes { steering, core, cores, shards }
     }
 
     /// A key from `local` to `remote` whose port is not `taken` and of which answers come home.
@@ -85,10 +86,9 @@ impl Homes {
             Steering::Spread(hashing, table) => {
                 let hash = conversation_hash(remote, local, protocol, hashing.key, hashing.seed);
                 let hash = hash.ok_or(OpenError::NoFlow)?;
-                Ok(if self.sharded {
-                    table.bucket_of(hash) == table.bucket_of(home)
-                } else {
-                    usize::from(table.core_of(hash)) == self.core.index()
+                Ok(match self.shards {
+                    Some(shards) => (hash ^ home).is_multiple_of(u32::from(shards)),
+                    None => usize::from(table.core_of(hash)) == self.core.index(),
                 })
             }
         }

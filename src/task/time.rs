@@ -16,7 +16,8 @@ pub struct Sleep {
     timer: Option<TimerId>,
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+/// What a duration is in nanoseconds; the most there are where it is longer.
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

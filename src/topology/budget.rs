@@ -69,9 +69,10 @@ impl Budget {
         }
         for pipeline in &wiring.pipelines {
             for (entry, configured) in &pipeline.stages {
-                // A core has one share, or one for each of its shards.
-                let shares =
-                    pipeline.shards().map_or(1, |shards| usize::from(shards).div_ceil(wiring.cores.len()));
+                // A core has one share, or one for each of the application's shards in as many buckets as a core has at most.
+                let shares = configured.shards().zip(pipeline.shards()).map_or(1, |(shards, buckets)| {
+                    usize::from(shards / buckets) * usize::from(buckets).div_ceil(wiring.cores.len())
+                });
                 let bytes = configured.arena_bytes().saturating_mul(shares);
                 if bytes > 0 {
                     lines.push((format!("{} in pipeline {}", entry.name, pipeline.name), bytes));

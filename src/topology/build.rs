@@ -155,7 +155,7 @@ fn build_pipelines(
                     application: entry.name,
                     kinds,
                     local: tasks[number].as_mut().map(TaskSeed::local),
-                    shards: pipeline.shards(),
+                    shards: configured.shards(),
                     steering: &pipeline.steering,
                     flow_sets: &flow_sets,
                 };

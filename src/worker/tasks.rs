@@ -17,12 +17,12 @@ use crate::task::{self, Entered, Fired, FlowCount, KindCount, Local, Stalls};
 const CHUNK: usize = 16;
 /// Polls a turn at most: packets must not wait for tasks that never rest.
 const MOST_POLLS: usize = 256;
-/// Cycles' worth of time a turn spends on tasks at most, nanoseconds.
+/// Time a turn spends on tasks at most, nanoseconds.
 const MOST_NS: u64 = 50_000;
 /// How often a turn looks for more timers to fire, at most.
 const MOST_FIRINGS: usize = 8;
 /// A task that runs for longer without giving way is reported, nanoseconds.
-pub(crate) const STALL_NS: u64 = 1_000_000;
+const STALL_NS: u64 = 1_000_000;
 /// Polls that are timed one by one after a stall of nobody knows whom.
 const TIMED_POLLS: u32 = 4096;
 
@@ -346,5 +346,3 @@ fn ended(tag: u16, how: Ended) {
         task::with(|local| local.count(tag).map(|count| count.panicked += 1));
     }
 }
-
-const _: () = assert!(Reason::TASK_ENDED.index() < Reason::LIMIT);
