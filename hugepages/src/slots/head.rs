@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
-use super::{ALIGN, HEAD_BYTES, UNIT};
+use super::{ALIGN, HEAD_BYTES, UNIT, waker};
 
 /// What a slot is in the middle of: bits.
 pub(super) mod state {
-    /// It is in the queue, once.
+    /// It is in the queue, once, or is being polled.
     pub(in crate::slots) const QUEUED: u8 = 1;
     /// Its future is there.
     pub(in crate::slots) const FUTURE: u8 = 2;
@@ -23,10 +23,15 @@ pub(super) mod state {
 }
 use state::{FUTURE, OUTPUT};
 
+/// Polls the future of a slot with a waker that carries these bits; when it is ready, drops it and puts its output in its place. (The waker is
+/// made there and no sooner, so that the compiler sees whose it is, and a task that yields needs none.)
+pub(super) type PollFn = unsafe fn(&Head, u64) -> Poll<()>;
+
+/// Polls what is not there any more: done at once.
+pub(super) const GONE: PollFn = |_, _| Poll::Ready(());
+
 /// What is done with the future or output in a slot, whose type only these functions know.
 pub(super) struct Table {
-    /// Polls the future; when it is ready, drops it and puts its output in its place.
-    pub(super) poll: unsafe fn(&Head, &mut Context<'_>) -> Poll<()>,
     pub(super) drop_future: unsafe fn(NonNull<u8>),
     pub(super) drop_output: unsafe fn(NonNull<u8>),
 }
@@ -35,9 +40,12 @@ pub(super) struct Table {
 #[repr(C, align(16))]
 pub(super) struct Head {
     pub(super) table: Cell<Option<&'static Table>>,
+    /// That of the future's type while there is one, else [`GONE`].
+    pub(super) poll: Cell<PollFn>,
     /// Woken when the task is done.
     joiner: UnsafeCell<Option<Waker>>,
-    pub(super) generation: Cell<u32>,
+    /// What a waker of the task in this slot carries: instance, generation, number.
+    pub(super) waker: Cell<u64>,
     /// The next free slot of the class.
     pub(super) next_free: Cell<u32>,
     pub(super) tag: Cell<u16>,
@@ -93,17 +101,17 @@ impl Head {
 pub(super) struct Typed<F>(F);
 
 impl<F: Future> Typed<F> {
-    pub(super) const TABLE: Table =
-        Table { poll: Self::poll, drop_future: Self::drop_future, drop_output: Self::drop_output };
+    pub(super) const TABLE: Table = Table { drop_future: Self::drop_future, drop_output: Self::drop_output };
 
     /// # Safety
-    /// The head's contents are a future of type `F`, pinned there until it is dropped.
-    unsafe fn poll(head: &Head, context: &mut Context<'_>) -> Poll<()> {
+    /// The head's contents are a future of type `F`, pinned there until it is dropped, and nobody polls it at the moment.
+    pub(super) unsafe fn poll(head: &Head, waker: u64) -> Poll<()> {
         let at = head.contents();
+        let waker = waker::waker(waker);
         // SAFETY: an `F` is there, says the caller; a running task is neither polled nor dropped by anybody else, and it
         // does not move until then.
         let future = unsafe { Pin::new_unchecked(at.cast::<F>().as_mut()) };
-        let Poll::Ready(output) = future.poll(context) else { return Poll::Pending };
+        let Poll::Ready(output) = future.poll(&mut Context::from_waker(&waker)) else { return Poll::Pending };
         let output = ManuallyDrop::new(output);
         // Said before, so that a destructor that panics is not called again.
         head.clear(FUTURE);
@@ -134,8 +142,7 @@ impl<F: Future> Typed<F> {
 pub(super) struct Value<T>(T);
 
 impl<T> Value<T> {
-    pub(super) const TABLE: Table =
-        Table { poll: |_, _| Poll::Pending, drop_future: |_| (), drop_output: Self::drop_value };
+    pub(super) const TABLE: Table = Table { drop_future: |_| (), drop_output: Self::drop_value };
 
     /// # Safety
     /// A `T` is there, and is not used after this.
@@ -147,11 +154,12 @@ impl<T> Value<T> {
 
 impl Head {
     /// The head of a slot nobody has.
-    pub(super) fn free(class: u8, next_free: u32) -> Head {
+    pub(super) fn free(class: u8, waker: u64, next_free: u32) -> Head {
         Head {
             table: Cell::new(None),
+            poll: Cell::new(GONE),
             joiner: UnsafeCell::new(None),
-            generation: Cell::new(0),
+            waker: Cell::new(waker),
             next_free: Cell::new(next_free),
             tag: Cell::new(0),
             state: Cell::new(0),

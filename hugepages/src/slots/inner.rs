@@ -8,10 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::Context;
 use std::thread::{self, ThreadId};
 
-use super::head::Head;
+use super::head::{GONE, Head};
 use super::head::state::{FUTURE, PANICKED, QUEUED};
 use super::inbox::Inbox;
 use super::queue::Queue;
@@ -58,6 +57,13 @@ struct Class {
     refused: Cell<u64>,
 }
 
+/// It was woken since its poll began.
+const WOKEN: u8 = 1;
+/// It was cancelled since its poll began.
+const CANCELLED: u8 = 2;
+/// It has its output.
+const READY: u8 = 4;
+
 /// No slot.
 const NONE: u32 = u32::MAX;
 
@@ -87,10 +93,11 @@ pub(super) struct Inner {
     base: NonNull<u8>,
     classes: Box<[Class]>,
     queue: Queue,
-    /// The slot that is being polled.
-    running: Cell<u32>,
-    /// It was cancelled since its poll began.
-    cancelled: Cell<bool>,
+    /// What the waker of the task that is being polled carries. Between two polls of a run it is still that of the first: nothing is
+    /// called there that asks.
+    running: Cell<u64>,
+    /// What is to be done with it after the poll: bits.
+    after: Cell<u8>,
     /// Its tag, for other threads to see: see [`Polled`](super::Polled).
     running_tag: Arc<AtomicU32>,
     inbox: Arc<Inbox>,
@@ -115,11 +122,16 @@ impl Inner {
             let lines = (stride / UNIT) as u32;
             for slot in 0..class.count {
                 let at = first + slot * lines;
+                let waker = waker::bits(storage.instance, at);
                 let next_free = if slot + 1 < class.count { at + lines } else { NONE };
                 // SAFETY: the strides of all classes add up to `bytes` (checked by `Arena::carve_slots`), so this slot lies
                 // within them; a unit is aligned for a head.
                 unsafe {
-                    storage.slots.add(at as usize * UNIT).cast().write(Head::free(number as u8, next_free))
+                    storage.slots.add(at as usize * UNIT).cast().write(Head::free(
+                        number as u8,
+                        waker,
+                        next_free,
+                    ))
                 };
             }
             let free = if class.count > 0 { first } else { NONE };
@@ -133,8 +145,8 @@ impl Inner {
             base: storage.slots,
             classes: classes.into_boxed_slice(),
             queue,
-            running: Cell::new(NONE),
-            cancelled: Cell::new(false),
+            running: Cell::new(waker::NOBODY),
+            after: Cell::new(0),
             running_tag: Arc::default(),
             inbox: storage.inbox,
             instance: storage.instance,
@@ -185,9 +197,10 @@ impl Inner {
 
     /// Queues a task that waits. Nothing happens when it is queued already, or is not that task any more.
     #[inline]
-    pub(super) fn wake(&self, number: u32, generation: u32) {
+    pub(super) fn wake(&self, bits: u64) {
+        let number = waker::number(bits);
         let head = self.head(number);
-        if head.generation.get() == generation {
+        if head.waker.get() == bits {
             self.make_ready(number, head);
         }
     }
@@ -197,16 +210,17 @@ impl Inner {
         if head.state.get() & (FUTURE | QUEUED) == FUTURE {
             head.set(QUEUED);
             self.queue.push(number);
+        } else if self.runs(number) {
+            self.after.set(self.after.get() | WOKEN);
         }
     }
 
-    /// Queues the task with this number again, if it is the one that runs.
+    /// Queues the running task again after its poll, if that is its waker.
     #[inline(always)]
-    pub(super) fn requeue(&self, number: u32) -> bool {
-        let runs = self.runs(number);
+    pub(super) fn requeue(&self, bits: u64) -> bool {
+        let runs = self.running.get() == bits;
         if runs {
-            // A task that runs keeps its slot: nobody else has this number, whatever the waker's generation says.
-            self.make_ready(number, self.head(number));
+            self.after.set(self.after.get() | WOKEN);
         }
         runs
     }
@@ -232,15 +246,16 @@ impl Inner {
         }
         // Who is woken from here on comes next time: what is queued now is a round.
         let limit = limit.min(self.queue.len() as usize);
-        let left = Cell::new(limit);
-        while left.get() > 0 {
+        let end = self.queue.end().wrapping_sub(self.queue.len() - limit as u32);
+        while !self.queue.is_at(end) {
             // A panic unwinds to here; the loop goes on behind the task it came from.
-            let round = catch_unwind(AssertUnwindSafe(|| self.round(&left, &mut ended)));
+            let round = catch_unwind(AssertUnwindSafe(|| self.round(end, &mut ended)));
             if round.is_err() {
                 self.fallen(&mut ended);
             }
         }
         if limit > 0 {
+            self.running.set(waker::NOBODY);
             let last = self.running_tag.load(Ordering::Relaxed);
             self.running_tag.store(last & !Polled::RUNS | Polled::RAN, Ordering::Relaxed);
         }
@@ -248,10 +263,8 @@ impl Inner {
     }
 
     #[inline]
-    fn round(&self, left: &Cell<usize>, ended: &mut impl FnMut(u16, Ended)) {
-        while left.get() > 0 {
-            left.set(left.get() - 1);
-            let Some(number) = self.queue.pop() else { return left.set(0) };
+    fn round(&self, end: u32, ended: &mut impl FnMut(u16, Ended)) {
+        while let Some(number) = self.queue.pop_before(end) {
             self.prefetch(self.queue.ahead(AHEAD));
             self.poll(number, ended);
         }
@@ -260,38 +273,49 @@ impl Inner {
     #[inline(always)]
     fn poll(&self, number: u32, ended: &mut impl FnMut(u16, Ended)) {
         let head = self.head(number);
-        if !head.is(FUTURE) {
-            return self.pass_by(number, head);
-        }
-        let Some(table) = head.table.get() else { return };
-        head.clear(QUEUED);
-        self.running.set(number);
+        let bits = head.waker.get();
+        self.running.set(bits);
         // Relaxed: it orders nothing. An atomic store of this kind is a plain move.
         self.running_tag.store(u32::from(head.tag.get()) | Polled::RUNS, Ordering::Relaxed);
-        let waker = waker::waker(self.instance, head.generation.get(), number);
-        // SAFETY: the slot's table is that of the future in it (`place`), which is there (FUTURE) and is not being polled.
-        let polled = unsafe { (table.poll)(head, &mut Context::from_waker(&waker)) };
-        self.running.set(NONE);
-        let cancelled = self.cancelled.replace(false);
-        if polled.is_ready() {
-            self.conclude(number, head);
-        } else if cancelled {
+        // SAFETY: it is that of the future in the slot (`place`) as long as there is one (`drop_contents`), which is not being polled:
+        // a task is in the queue once at most, and not while it is polled.
+        let polled = unsafe { (head.poll.get())(head, bits) };
+        match self.after.get() | if polled.is_ready() { READY } else { 0 } {
+            WOKEN => {
+                self.after.set(0);
+                self.queue.push(number);
+            }
+            0 => head.clear(QUEUED),
+            after => self.done(number, head, after & READY != 0, ended),
+        }
+    }
+
+    /// The task that was running needs no further poll.
+    #[inline]
+    fn done(&self, number: u32, head: &Head, by_itself: bool, ended: &mut impl FnMut(u16, Ended)) {
+        self.running.set(waker::NOBODY);
+        self.after.set(0);
+        head.clear(QUEUED);
+        head.poll.set(GONE);
+        if !by_itself {
             ended(head.tag.get(), Ended::Cancelled);
             self.drop_contents(head);
-            self.conclude(number, head);
         }
+        self.conclude(number, head);
     }
 
     /// The task that was running panicked.
     #[cold]
     fn fallen(&self, ended: &mut impl FnMut(u16, Ended)) {
-        let number = self.running.replace(NONE);
-        if number == NONE {
+        let bits = self.running.replace(waker::NOBODY);
+        if bits == waker::NOBODY {
             // It came from dropping what a task left behind.
             return;
         }
-        self.cancelled.set(false);
+        self.after.set(0);
+        let number = waker::number(bits);
         let head = self.head(number);
+        head.clear(QUEUED);
         head.set(PANICKED);
         ended(head.tag.get(), Ended::Panicked);
         self.drop_contents(head);
@@ -303,12 +327,12 @@ impl Inner {
     /// Is this the slot that is being polled?
     #[inline(always)]
     fn runs(&self, number: u32) -> bool {
-        self.running.get() == number
+        waker::number(self.running.get()) == number && self.is_running()
     }
 
     #[inline(always)]
     pub(super) fn is_running(&self) -> bool {
-        self.running.get() != NONE
+        self.running.get() != waker::NOBODY
     }
 
     #[inline(always)]

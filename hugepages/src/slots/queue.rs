@@ -34,15 +34,34 @@ impl Queue {
         self.tail.set(tail.wrapping_add(1));
     }
 
-    /// The number that has been waiting longest.
+    /// The number that has been waiting longest; `None` when nothing is queued.
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<u32> {
+        self.pop_before(self.end())
+    }
+
+    /// The number that has been waiting longest, of those before a place that was the [`end`](Self::end) once, or was some numbers
+    /// before it; `None` when they have all come up.
+    #[inline(always)]
+    pub(super) fn pop_before(&self, end: u32) -> Option<u32> {
         let head = self.head.get();
-        if head == self.tail.get() {
+        if head == end {
             return None;
         }
         self.head.set(head.wrapping_add(1));
         Some(self.place(head).get())
+    }
+
+    /// Where what is queued from now on will be: what is before that is queued now.
+    #[inline(always)]
+    pub(super) fn end(&self) -> u32 {
+        self.tail.get()
+    }
+
+    /// Has everything before that place come up?
+    #[inline(always)]
+    pub(super) fn is_at(&self, end: u32) -> bool {
+        self.head.get() == end
     }
 
     /// A number that will come up after `ahead` others; any number there once was if there are not so many.

@@ -13,9 +13,11 @@ use super::inner::Inner;
 
 const NUMBER_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 20;
-/// Instances a process can number.
-const INSTANCES: u32 = 1 << (64 - NUMBER_BITS - GENERATION_BITS);
-pub(super) const GENERATIONS: u32 = 1 << GENERATION_BITS;
+/// Instances a process can number; one number more is nobody's.
+const INSTANCES: u32 = (1 << (64 - NUMBER_BITS - GENERATION_BITS)) - 1;
+
+/// The bits of no waker: no instance has this number.
+pub(super) const NOBODY: u64 = u64::MAX;
 
 const _: () = assert!(size_of::<usize>() == 8, "a waker's 64 bits travel as a pointer");
 
@@ -24,18 +26,12 @@ thread_local! {
     pub(super) static CURRENT: Cell<*const Inner> = const { Cell::new(ptr::null()) };
 }
 
-/// Queues the running task again, if it is the one this waker wakes: what waking it would do, without asking which task that is.
+/// Queues the running task again, if it is the one this waker wakes: what waking it would do, without looking at the task.
 #[inline]
 pub(super) fn yields(waker: &Waker) -> bool {
-    let bits = waker.data().addr() as u64;
     // SAFETY: as in `wake`.
     match unsafe { CURRENT.get().as_ref() } {
-        Some(inner)
-            if inner.instance() == (bits >> (NUMBER_BITS + GENERATION_BITS)) as u32
-                && ptr::eq(waker.vtable(), &VTABLE) =>
-        {
-            inner.requeue(bits as u32 & ((1 << NUMBER_BITS) - 1))
-        }
+        Some(inner) if ptr::eq(waker.vtable(), &VTABLE) => inner.requeue(waker.data().addr() as u64),
         _ => false,
     }
 }
@@ -49,9 +45,9 @@ pub(super) fn prefetch(waker: &Waker) {
     }
     // SAFETY: as in `wake`.
     if let Some(inner) = unsafe { CURRENT.get().as_ref() }
-        && inner.instance() == (bits >> (NUMBER_BITS + GENERATION_BITS)) as u32
+        && inner.instance() == instance(bits)
     {
-        inner.prefetch(bits as u32 & ((1 << NUMBER_BITS) - 1));
+        inner.prefetch(number(bits));
     }
 }
 
@@ -91,18 +87,32 @@ pub(super) fn unregister(instance: u32) {
     INBOXES.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&instance);
 }
 
-/// A waker's bits, as a pointer that is none.
-#[inline(always)]
-fn data(instance: u32, generation: u32, number: u32) -> *const () {
-    let high = u64::from(instance) << (NUMBER_BITS + GENERATION_BITS);
-    let bits = high | u64::from(generation) << NUMBER_BITS | u64::from(number);
-    ptr::without_provenance(bits as usize)
+/// What the wakers of the first task of a slot carry.
+pub(super) fn bits(instance: u32, number: u32) -> u64 {
+    u64::from(instance) << (NUMBER_BITS + GENERATION_BITS) | u64::from(number)
 }
 
-/// The waker of a task. It needs no dropping.
+/// The same for the slot's next task.
 #[inline(always)]
-pub(super) fn waker(instance: u32, generation: u32, number: u32) -> ManuallyDrop<Waker> {
-    let raw = RawWaker::new(data(instance, generation, number), &VTABLE);
+pub(super) fn next_generation(bits: u64) -> u64 {
+    const GENERATION: u64 = ((1 << GENERATION_BITS) - 1) << NUMBER_BITS;
+    bits & !GENERATION | (bits + (1 << NUMBER_BITS)) & GENERATION
+}
+
+#[inline(always)]
+pub(super) fn number(bits: u64) -> u32 {
+    bits as u32 & ((1 << NUMBER_BITS) - 1)
+}
+
+#[inline(always)]
+fn instance(bits: u64) -> u32 {
+    (bits >> (NUMBER_BITS + GENERATION_BITS)) as u32
+}
+
+/// The waker that carries these bits, as a pointer that is none. It needs no dropping.
+#[inline(always)]
+pub(super) fn waker(bits: u64) -> ManuallyDrop<Waker> {
+    let raw = RawWaker::new(ptr::without_provenance(bits as usize), &VTABLE);
     // SAFETY: the functions of the table take the data as a number, never follow it, and may be called by any thread.
     ManuallyDrop::new(unsafe { Waker::from_raw(raw) })
 }
@@ -112,24 +122,22 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &
 #[inline]
 fn wake(data: *const ()) {
     let bits = data.addr() as u64;
-    let number = bits as u32 & ((1 << NUMBER_BITS) - 1);
-    let generation = (bits >> NUMBER_BITS) as u32 & (GENERATIONS - 1);
-    let instance = (bits >> (NUMBER_BITS + GENERATION_BITS)) as u32;
     let current = CURRENT.get();
     // SAFETY: while it is not null, the slots it points into are borrowed by a call of `Slots::enter` on this thread's stack.
     match unsafe { current.as_ref() } {
         // The number is one of this instance's slots: only it makes wakers with its number.
-        Some(inner) if inner.instance() == instance => inner.wake(number, generation),
-        _ => wake_elsewhere(instance, number),
+        Some(inner) if inner.instance() == instance(bits) => inner.wake(bits),
+        _ => wake_elsewhere(bits),
     }
 }
 
 #[cold]
-fn wake_elsewhere(instance: u32, number: u32) {
-    let inbox =
-        INBOXES.lock().unwrap_or_else(PoisonError::into_inner).1.get(&instance).and_then(Weak::upgrade);
+fn wake_elsewhere(bits: u64) {
+    let inboxes = INBOXES.lock().unwrap_or_else(PoisonError::into_inner);
+    let inbox = inboxes.1.get(&instance(bits)).and_then(Weak::upgrade);
+    drop(inboxes);
     // Without one the slots are gone, and the task with them.
     if let Some(inbox) = inbox {
-        inbox.raise(number);
+        inbox.raise(number(bits));
     }
 }

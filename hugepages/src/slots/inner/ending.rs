@@ -5,10 +5,10 @@ use std::task::Waker;
 
 use super::super::HEAD_BYTES;
 use super::super::UNIT;
-use super::super::head::Head;
 use super::super::head::state::{FUTURE, JOIN, OUTPUT, PANICKED, QUEUED};
-use super::super::waker::GENERATIONS;
-use super::{Ended, Inner};
+use super::super::head::{GONE, Head};
+use super::super::waker;
+use super::{CANCELLED, Ended, Inner};
 
 impl Inner {
     /// A task is done, one way or another: tells who waits for it, and frees what nobody waits for.
@@ -34,7 +34,7 @@ impl Inner {
         if !head.is(QUEUED) && head.table.replace(None).is_some() {
             let class = &self.classes[usize::from(head.class)];
             head.state.set(0);
-            head.generation.set((head.generation.get() + 1) & (GENERATIONS - 1));
+            head.waker.set(waker::next_generation(head.waker.get()));
             head.next_free.set(class.free.get());
             class.free.set(number);
             class.used.set(class.used.get() - 1);
@@ -46,6 +46,7 @@ impl Inner {
         let Some(table) = head.table.get() else { return };
         let (future, output) = (head.is(FUTURE), head.is(OUTPUT));
         head.clear(FUTURE | OUTPUT);
+        head.poll.set(GONE);
         let _ = catch_unwind(AssertUnwindSafe(|| {
             if future {
                 // SAFETY: the future was there, is not being polled, and nobody sees it there any more.
@@ -60,7 +61,7 @@ impl Inner {
     pub(in crate::slots) fn cancel(&self, number: u32) {
         let head = self.head(number);
         if self.runs(number) {
-            self.cancelled.set(true);
+            self.after.set(self.after.get() | CANCELLED);
         } else if head.is(FUTURE) {
             self.drop_contents(head);
             self.conclude(number, head);
@@ -84,9 +85,9 @@ impl Inner {
         }
     }
 
-    /// A slot comes up whose future is gone.
+    /// A slot that was queued comes up when all tasks are gone.
     #[cold]
-    pub(super) fn pass_by(&self, number: u32, head: &Head) {
+    fn pass_by(&self, number: u32, head: &Head) {
         if head.is(FUTURE) {
             // Spawned by a destructor just now.
             return self.queue.push(number);

@@ -29,6 +29,7 @@ impl Inner {
         let head = self.head(number);
         head.table.set(Some(&Typed::<F>::TABLE));
         head.tag.set(tag);
+        head.poll.set(Typed::<F>::poll);
         // SAFETY: the slot is free, and has room for an `F` (and for its output) at an alignment that suffices.
         unsafe { head.contents().cast::<F>().write(future) };
         head.state.set(FUTURE | JOIN | QUEUED);
