@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::held::Held;
 use super::local::{here, with};
-use super::mailbox::MailboxId;
+use super::mailbox::{MailboxId, Taken};
 use super::time::{Elapsed, Sleep, sleep};
 use crate::packet::PortId;
 use crate::packet::flow::FlowKey;
@@ -74,16 +74,16 @@ impl Flow {
 
     #[inline]
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Held>> {
-        let (polled, _dropped_here) = here(|local| {
-            if let Some(packet) = local.mailboxes.take(self.mailbox) {
-                return (Poll::Ready(Some(packet)), None);
+        let taken = here(|local| local.mailboxes.take_or_wait(self.mailbox, context.waker()));
+        match taken {
+            Taken::Packet(packet) => Poll::Ready(Some(Held::taken_over(packet))),
+            Taken::Over => Poll::Ready(None),
+            Taken::Waits(nobodys) => {
+                // Out here: it is others' code.
+                drop(nobodys);
+                Poll::Pending
             }
-            if local.ending || local.mailboxes.is_over(self.mailbox) {
-                return (Poll::Ready(None), None);
-            }
-            (Poll::Pending, local.mailboxes.wait(self.mailbox, context.waker()))
-        });
-        polled.map(|packet| packet.map(Held::taken_over))
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use hugepages::Arena;
 use zerocopy::FromZeros;
 
-use super::mailbox::MailboxId;
+use super::mailbox::{MailboxId, Undelivered};
+use super::offer::NoFlow;
 use super::ports::Homes;
 use super::time::nanoseconds;
 use crate::packet::Reason;
 use crate::packet::flow::FlowKey;
-use crate::state::flow_table::{self, Candidate, Eviction, FlowTable, KeyHash, buckets_for};
+use crate::state::flow_table::{self, Eviction, FlowTable, buckets_for};
 use crate::state::queue::{self, Queue};
 
 /// What flows of a set may take.
@@ -154,22 +155,30 @@ impl FlowSet {
         self.table.get(key).copied()
     }
 
-    /// Steps of a lookup, see [`FlowTable`]: the first.
+    /// The mailboxes these keys have; one after the other, those of flows that have one.
     #[inline]
-    pub(super) fn hash(&self, key: &FlowKey) -> KeyHash {
-        self.table.hash(key)
+    pub(super) fn find_burst(&self, keys: &[FlowKey], mut found: impl FnMut(usize, MailboxId)) {
+        self.table.get_burst(keys, |nth, known| {
+            if let Some(Ok(mailbox)) = known.map(|known| known.mailbox()) {
+                found(nth, mailbox);
+            }
+        });
     }
 
-    /// The second.
-    #[inline]
-    pub(super) fn candidate(&self, hash: KeyHash) -> Candidate {
-        self.table.candidate(hash)
-    }
-
-    /// The third.
-    #[inline]
-    pub(super) fn get_at(&self, hash: KeyHash, candidate: Candidate, key: &FlowKey) -> Option<Known> {
-        self.table.get_at(hash, candidate, key).copied()
+    /// A packet is not taken by its mailbox.
+    #[cold]
+    pub(super) fn turned_away(&mut self, why: Undelivered) -> NoFlow {
+        match why {
+            Undelivered::Full => {
+                self.count.overflowed += 1;
+                NoFlow::Full
+            }
+            // Its task was told that it is over and has not ended yet.
+            Undelivered::Over => {
+                self.count.late += 1;
+                NoFlow::Over
+            }
+        }
     }
 
     /// Lets ports be used again that have rested.

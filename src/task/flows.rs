@@ -19,7 +19,6 @@ use zerocopy::FromZeros;
 
 use crate::packet::flow::FlowKey;
 use crate::packet::{Burst, BurstSize, Verdict};
-use crate::state::flow_table::{Candidate, KeyHash};
 
 /// Flows of one application on this core, each with a task: a handle, made by [`Build::flows`](crate::pipeline::Build::flows).
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +76,8 @@ impl Flows {
         });
         woken.iter().for_each(slots::prefetch);
         // Out here: wakers and tasks are others' code.
-        woken.into_iter().for_each(Waker::wake);
-        for (mailbox, key) in fresh {
+        woken.drain(..).for_each(Waker::wake);
+        for (mailbox, key) in fresh.drain(..) {
             let flow = Flow::new(self.set, key, mailbox, false);
             if spawn(kind, task(flow)).map(drop).is_err() {
                 here(|local| local.flows[self.set as usize].count.refused += 1);
@@ -154,26 +153,16 @@ impl Flows {
 /// The mailboxes of a burst's undecided packets, each step for all of them before the next, so that their cache misses overlap.
 #[inline]
 fn find(flows: &FlowSet, mailboxes: &Mailboxes, burst: &Burst) -> [Option<MailboxId>; BurstSize::MAX] {
-    let mut keys = [FlowKey::new_zeroed(); BurstSize::MAX];
-    let mut steps = [(KeyHash::default(), Candidate::default()); BurstSize::MAX];
-    let mut found = [None; BurstSize::MAX];
-    let mut count = 0;
+    let mut keys = ArrayVec::<FlowKey, { BurstSize::MAX }>::new();
     for packet in burst.undecided() {
-        if let Some((key, _)) = FlowKey::of(packet.data(), packet.layers()) {
-            keys[count] = key;
-            steps[count].0 = flows.hash(&key);
-        }
-        count += 1;
+        // A packet without ports has the key of all zeros, which is no flow's.
+        let key = FlowKey::of(packet.data(), packet.layers()).map(|(key, _)| key);
+        keys.push(key.unwrap_or_else(FlowKey::new_zeroed));
     }
-    // A packet without ports has the key of all zeros, which is no flow's.
-    for step in &mut steps[..count] {
-        step.1 = flows.candidate(step.0);
-    }
-    for ((mailbox, key), (hash, candidate)) in found.iter_mut().zip(&keys).zip(steps).take(count) {
-        *mailbox = flows.get_at(hash, candidate, key).and_then(|known| known.mailbox().ok());
-        if let Some(mailbox) = *mailbox {
-            mailboxes.prefetch(mailbox);
-        }
-    }
+    let mut found = [None; BurstSize::MAX];
+    flows.find_burst(&keys, |nth, mailbox| {
+        mailboxes.prefetch(mailbox);
+        found[nth] = Some(mailbox);
+    });
     found
 }

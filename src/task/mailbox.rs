@@ -74,6 +74,16 @@ pub(super) enum Undelivered {
     Over,
 }
 
+/// What whoever asks a mailbox for a packet gets.
+pub(super) enum Taken {
+    /// A packet.
+    Packet(Packet),
+    /// Nothing, and nothing will come any more.
+    Over,
+    /// Nothing yet: it will be woken. The waker that nobody needs any more.
+    Waits(Option<Waker>),
+}
+
 /// What becomes of a mailbox whose timer fired.
 pub(super) enum Idle {
     /// It was used meanwhile: it is idle no earlier than this.
@@ -101,6 +111,13 @@ pub(super) struct Mailboxes {
     free_place: u32,
     len: usize,
     peak: usize,
+}
+
+/// The mailbox with this name, unless it was closed.
+#[inline(always)]
+fn named(boxes: &mut [Mailbox], id: MailboxId) -> Option<&mut Mailbox> {
+    // Closing one changes its generation, and opening it names the new one: none that is closed has a name.
+    boxes.get_mut(id.index as usize).filter(|mailbox| mailbox.generation == id.generation)
 }
 
 impl Mailboxes {
@@ -150,13 +167,6 @@ impl Mailboxes {
         }
     }
 
-    #[inline]
-    fn get(&mut self, id: MailboxId) -> Option<&mut Mailbox> {
-        self.boxes
-            .get_mut(id.index as usize)
-            .filter(|mailbox| mailbox.state != State::Closed && mailbox.generation == id.generation)
-    }
-
     /// A mailbox for a flow of this set; `None` when all are open.
     pub(super) fn open(&mut self, set: u8, now_ns: u64) -> Option<MailboxId> {
         let index = self.free_box;
@@ -181,67 +191,75 @@ impl Mailboxes {
         self.boxes[index as usize].timer = timer;
     }
 
-    /// Puts a packet in, of which there may be `limit`. Who waits for it is to be woken.
-    #[inline]
-    pub(super) fn deliver(
-        &mut self,
-        id: MailboxId,
-        packet: Packet,
-        limit: u16,
-        now_ns: u64,
-    ) -> Result<Option<Waker>, (Packet, Undelivered)> {
-        let place = self.free_place;
-        let Some(mailbox) = self.get(id).filter(|mailbox| mailbox.state == State::Open) else {
-            return Err((packet, Undelivered::Over));
-        };
-        if mailbox.len >= limit || place == NONE {
-            return Err((packet, Undelivered::Full));
+    /// May a packet be put in, of which there may be `limit`?
+    #[inline(always)]
+    pub(super) fn has_room(&self, id: MailboxId, limit: u16) -> Result<(), Undelivered> {
+        match self.boxes.get(id.index as usize) {
+            Some(mailbox) if mailbox.generation == id.generation && mailbox.state == State::Open => {
+                let is_full = mailbox.len >= limit || self.free_place == NONE;
+                if is_full { Err(Undelivered::Full) } else { Ok(()) }
+            }
+            _ => Err(Undelivered::Over),
         }
+    }
+
+    /// Puts a packet in where there [is room](Mailboxes::has_room). Who waits for it is to be woken.
+    #[inline(always)]
+    pub(super) fn put(&mut self, id: MailboxId, packet: Packet, now_ns: u64) -> Option<Waker> {
+        let place = self.free_place;
+        let slot = &mut self.places[place as usize];
+        self.free_place = slot.next;
+        slot.next = NONE;
+        slot.packet = Some(packet);
+        let mailbox = &mut self.boxes[id.index as usize];
         mailbox.used_ns = now_ns;
         mailbox.len += 1;
         let before = std::mem::replace(&mut mailbox.last, place);
+        let waker = mailbox.waker.take();
         if before == NONE {
             mailbox.first = place;
-        }
-        let waker = mailbox.waker.take();
-        if before != NONE {
+        } else {
             self.places[before as usize].next = place;
         }
-        let slot = &mut self.places[place as usize];
-        self.free_place = slot.next;
-        *slot = Place { packet: Some(packet), next: NONE };
-        Ok(waker)
+        waker
     }
 
     /// The packet that has waited longest.
     #[inline]
     pub(super) fn take(&mut self, id: MailboxId) -> Option<Packet> {
-        let place = self.get(id).map(|mailbox| mailbox.first).filter(|place| *place != NONE)?;
-        let slot = &mut self.places[place as usize];
-        let (packet, next) = (slot.packet.take(), std::mem::replace(&mut slot.next, self.free_place));
-        self.free_place = place;
-        let mailbox = self.get(id)?;
+        let Mailboxes { boxes, places, free_place, .. } = self;
+        let mailbox = named(boxes, id)?;
+        Self::take_first(mailbox, places, free_place)
+    }
+
+    #[inline(always)]
+    fn take_first(mailbox: &mut Mailbox, places: &mut [Place], free_place: &mut u32) -> Option<Packet> {
+        let place = mailbox.first;
+        let slot = places.get_mut(place as usize)?;
+        let next = std::mem::replace(&mut slot.next, *free_place);
+        *free_place = place;
         mailbox.first = next;
         mailbox.len -= 1;
         if next == NONE {
             mailbox.last = NONE;
         }
-        packet
+        slot.packet.take()
     }
 
-    /// Will nothing come any more?
+    /// The packet that has waited longest; where there is none and some may come, has this waker be woken by the next.
     #[inline]
-    pub(super) fn is_over(&mut self, id: MailboxId) -> bool {
-        self.get(id).is_none_or(|mailbox| mailbox.state == State::Over)
-    }
-
-    /// Has somebody be woken by what comes next; the waker that is not needed any more.
-    #[inline]
-    pub(super) fn wait(&mut self, id: MailboxId, waker: &Waker) -> Option<Waker> {
-        let mailbox = self.get(id)?;
+    pub(super) fn take_or_wait(&mut self, id: MailboxId, waker: &Waker) -> Taken {
+        let Mailboxes { boxes, places, free_place, .. } = self;
+        let Some(mailbox) = named(boxes, id) else { return Taken::Over };
+        if let Some(packet) = Self::take_first(mailbox, places, free_place) {
+            return Taken::Packet(packet);
+        }
+        if mailbox.state == State::Over {
+            return Taken::Over;
+        }
         match &mailbox.waker {
-            Some(known) if known.will_wake(waker) => None,
-            _ => mailbox.waker.replace(waker.clone()),
+            Some(known) if known.will_wake(waker) => Taken::Waits(None),
+            _ => Taken::Waits(mailbox.waker.replace(waker.clone())),
         }
     }
 
@@ -272,7 +290,7 @@ impl Mailboxes {
     /// Closes an empty mailbox (see [`take`](Mailboxes::take)): its timer, and the waker that nobody needs.
     pub(super) fn close(&mut self, id: MailboxId) -> (Option<TimerId>, Option<Waker>) {
         let free = self.free_box;
-        let Some(mailbox) = self.get(id) else { return (None, None) };
+        let Some(mailbox) = named(&mut self.boxes, id) else { return (None, None) };
         debug_assert_eq!(mailbox.len, 0);
         mailbox.state = State::Closed;
         mailbox.generation = mailbox.generation.wrapping_add(1);

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use super::local::Local;
-use super::mailbox::{MailboxId, Undelivered};
+use super::mailbox::MailboxId;
 use super::time::nanoseconds;
 use crate::packet::flow::FlowKey;
 use crate::packet::{Packet, Reason, Verdict};
@@ -56,20 +56,12 @@ impl Local {
     }
 
     /// Delivers a packet to a mailbox.
-    #[inline]
+    #[inline(always)]
     pub(super) fn offer_to(&mut self, set: u32, mailbox: MailboxId, packet: Packet) -> Offered {
         let flows = &mut self.flows[set as usize];
-        match self.mailboxes.deliver(mailbox, packet, flows.limits.mailbox, self.now_ns) {
-            Ok(waker) => Offered::Delivered(waker),
-            Err((packet, Undelivered::Full)) => {
-                flows.count.overflowed += 1;
-                Offered::Back(packet, NoFlow::Full)
-            }
-            // Its task was told that it is over and has not ended yet.
-            Err((packet, Undelivered::Over)) => {
-                flows.count.late += 1;
-                Offered::Back(packet, NoFlow::Over)
-            }
+        match self.mailboxes.has_room(mailbox, flows.limits.mailbox) {
+            Ok(()) => Offered::Delivered(self.mailboxes.put(mailbox, packet, self.now_ns)),
+            Err(why) => Offered::Back(packet, flows.turned_away(why)),
         }
     }
 
@@ -99,17 +91,14 @@ impl Local {
             return Err(packet);
         };
         let limit = self.flows[set as usize].limits.mailbox;
-        match self.mailboxes.deliver(mailbox, packet, limit, self.now_ns) {
-            Ok(_) => {
-                self.flows[set as usize].count.accepted += 1;
-                Ok((mailbox, key))
-            }
-            // A limit of no packets at all: nothing can ever be in it.
-            Err((packet, _)) => {
-                self.close_flow(set, &key, mailbox, false);
-                Err(packet)
-            }
+        // A limit of no packets at all: nothing can ever be in it.
+        if self.mailboxes.has_room(mailbox, limit).is_err() {
+            self.close_flow(set, &key, mailbox, false);
+            return Err(packet);
         }
+        self.mailboxes.put(mailbox, packet, self.now_ns);
+        self.flows[set as usize].count.accepted += 1;
+        Ok((mailbox, key))
     }
 
     /// A task has done with its flow; who is not to be woken any more is dropped by the caller.

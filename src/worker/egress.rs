@@ -62,6 +62,7 @@ impl OwnQueue {
 
     /// Adds a packet to those waiting; when they are a full burst they are offered to the queue, and a
     /// packet that still finds no room is dropped as `transmit-full`.
+    #[inline]
     pub(super) fn enqueue(&mut self, packet: Packet, ledger: &mut Ledger) {
         if self.pending.is_full() {
             self.transmit_pending(ledger);

@@ -157,8 +157,9 @@ impl Worker {
         let mut polls = 0;
         while polls < MOST_POLLS && tasks.slots.has_work() {
             polls += tasks.slots.run(CHUNK, ended);
-            self.settle_returned(tasks);
+            self.settle_bursts(tasks);
         }
+        self.settle_returned(tasks);
     }
 
     /// In real time: as long as a turn may take, and looking for tasks that take too long.
@@ -172,8 +173,17 @@ impl Worker {
             let ran = tasks.slots.run(chunk, ended);
             let now_ns = self.clock.now_ns();
             tasks.watch.note_time(ran, now_ns - before_ns);
-            self.settle_returned(tasks);
+            self.settle_bursts(tasks);
             (polls, before_ns) = (polls + ran, now_ns);
+        }
+        self.settle_returned(tasks);
+    }
+
+    /// Does the same as [`settle_returned`](Worker::settle_returned) once there is a burst of them.
+    #[inline]
+    fn settle_bursts(&mut self, tasks: &mut OnCore<'_>) {
+        if task::with(|local| local.returned().len()).is_some_and(|count| count >= BurstSize::MAX) {
+            self.settle_returned(tasks);
         }
     }
 
@@ -312,7 +322,7 @@ fn fire() -> bool {
         let complete = task::with(|local| local.fire(&mut fired)).unwrap_or(true);
         busy |= !fired.is_empty() || !complete;
         // Out here: a waker may be anybody's.
-        fired.into_iter().for_each(Waker::wake);
+        fired.drain(..).for_each(Waker::wake);
         if complete {
             break;
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, ThreadId};
 
-use super::head::{GONE, Head};
 use super::head::state::{FUTURE, PANICKED, QUEUED};
+use super::head::{GONE, Head};
 use super::inbox::Inbox;
 use super::queue::Queue;
 use super::waker;
