@@ -11,6 +11,8 @@ mod inbox;
 mod mail;
 mod outbox;
 mod room;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::fmt;
@@ -41,21 +43,21 @@ use exchange::Exchange;
 /// in their order.
 ///
 /// ```
-/// use mnvkd::daemon::ReplayOptions;
-/// use mnvkd::prelude::*;
-/// use mnvkd::task::{self, Messages, TaskNeeds};
+/// use mnvkd::{config::Config, daemon::ReplayOptions, prelude::*};
+/// use mnvkd::task::{self, Messages, TaskKind, TaskNeeds};
 ///
-/// /// Every shard tells all shards of packets it saw.
+/// /// Every shard tells all shards of the packets it sees.
 /// struct Gossip {
 ///     told: Messages<String>,
 ///     heard: State<u64>,
+///     listen: TaskKind,
 /// }
 ///
 /// async fn listen(told: Messages<String>, shard: u16, heard: State<u64>) {
 ///     let Ok(mut inbox) = told.inbox(shard) else { return };
 ///     loop {
 ///         let message = inbox.recv().await;
-///         assert_eq!(message.value, format!("a packet, says shard {}", message.from));
+///         assert_eq!(message.value, format!("shard {} saw a packet", message.from));
 ///         heard.with(|heard| *heard += 1);
 ///     }
 /// }
@@ -72,24 +74,26 @@ use exchange::Exchange;
 ///
 ///     fn tasks(_: &()) -> TaskNeeds {
 ///         let room = task::room(|(told, shard, heard)| listen(told, shard, heard));
-///         // Sixteen messages for each pair of shards; and a task for each of them.
-///         TaskNeeds::default().tasks_without_timers(room, 8).messages::<String>(16)
+///         // One task for each shard, and room for 64 messages from each to each.
+///         TaskNeeds::default().tasks_without_timers(room, 8).messages::<String>(64)
 ///     }
 ///
 ///     fn new(_: &(), build: &mut Build) -> Result<Self> {
-///         Ok(Gossip { told: build.messages("told", 16)?, heard: build.state(0)? })
+///         Ok(Gossip { told: build.messages("told", 64)?, heard: build.state(0)?, listen: build.task("listen")? })
 ///     }
 ///
 ///     fn start(&mut self, _: &Context) {
-///         let kind = task::spawn_kind_of_example();
+///         for shard in (0..8).filter(|shard| self.told.is_here(*shard)) {
+///             task::spawn(self.listen, listen(self.told, shard, self.heard)).expect("a slot").detach();
+///         }
 ///     }
 ///
 ///     fn process(&mut self, burst: &mut Burst, _: &Context) {
 ///         burst.decide(|packet| {
 ///             let shard = packet.hash() as u16 % 8;
-///             let said = format!("a packet, says shard {shard}");
-///             // There may be no room: who cannot wait is told, and gets the value back.
-///             let _ = self.told.outbox(shard).map(|outbox| outbox.try_send_to_all(said));
+///             let outbox = self.told.outbox(shard).expect("a shard's packets come to its core");
+///             // Who cannot wait is told at once when there is no room, and has the value back.
+///             outbox.try_send_to_all(format!("shard {shard} saw a packet")).expect("there is room");
 ///             Verdict::Consume
 ///         });
 ///     }
@@ -98,6 +102,20 @@ use exchange::Exchange;
 ///         self.heard.take().unwrap_or_default()
 ///     }
 /// }
+///
+/// # fn main() -> Result<()> {
+/// let daemon = Daemon::new().register::<Gossip>("gossip");
+/// let text = r#"
+///     dataplane = { cores = 3, pages = "never" }
+///     port = [{ name = "load", driver = "generator", count = 1000, rate = "1M" }]
+///     pipeline = [{ name = "main", from = "load", stages = "gossip" }]
+/// "#;
+/// let config = Config::load(text, "gossip.toml", &[], daemon.registry(), daemon.drivers())?;
+/// let report = daemon.execute_replay(config, &ReplayOptions::default())?;
+/// assert_eq!(report.tallies["gossip"], 8 * 1000);
+/// assert_eq!(report.tasks.expect("there were tasks").messages["told"].dropped, 0);
+/// # Ok(())
+/// # }
 /// ```
 pub struct Messages<M: Send + 'static> {
     number: u32,

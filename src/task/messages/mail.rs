@@ -71,7 +71,7 @@ impl Mail {
     }
 
     /// Takes in what other cores and this one sent. Who waits for it is to be woken; the list is to be [given back](Mail::give_back).
-    fn deliver(&mut self, in_order: bool) -> Vec<Waker> {
+    pub(super) fn deliver(&mut self, in_order: bool) -> Vec<Waker> {
         let mut awake = std::mem::take(&mut self.awake);
         if self.bells[self.core].heard() {
             for exchange in &mut self.exchanges {
@@ -82,7 +82,7 @@ impl Mail {
     }
 
     /// The list that [`deliver`](Mail::deliver) lent.
-    fn give_back(&mut self, awake: Vec<Waker>) {
+    pub(super) fn give_back(&mut self, awake: Vec<Waker>) {
         debug_assert!(awake.is_empty(), "all were woken");
         self.awake = awake;
     }

@@ -74,6 +74,11 @@ impl<M: Send + 'static> Outbox<M> {
         self.from
     }
 
+    /// The messages it sends.
+    pub fn messages(self) -> Messages<M> {
+        self.messages
+    }
+
     fn offer(self, to: u16, value: M, counted: bool) -> Result<(), NotSent<M>> {
         let pair = Pair { from: self.from, to };
         match here(|local| local.mail.send(self.messages.number, pair, value, counted)) {
