@@ -143,7 +143,9 @@ async fn listen(config: RoundConfig, tokens: Messages<Token>, address: u16, seen
         let mut token = message.value;
         seen.with(|seen| seen.note(address, (message.from, token.number, token.hops, task::now_ns())));
         match config.listener {
-            Listener::Panic if token.number % 7 == 3 => panic!("a receiver panics, as it should in this test"),
+            Listener::Panic if token.number % 7 == 3 => {
+                panic!("a receiver panics, as it should in this test")
+            }
             Listener::Endless => {}
             _ if token.hops == 0 => continue,
             _ => token.hops -= 1,
@@ -187,7 +189,11 @@ impl<const SHARDS: u16> Application for Round<SHARDS> {
     fn tasks(config: &RoundConfig) -> TaskNeeds {
         let room = task::room(|(config, tokens, address, seen)| listen(config, tokens, address, seen));
         let needs = TaskNeeds::default().tasks(room, 64).tasks(1024, 64);
-        if config.undeclared { needs.messages::<u64>(config.room) } else { needs.messages::<Token>(config.room) }
+        if config.undeclared {
+            needs.messages::<u64>(config.room)
+        } else {
+            needs.messages::<Token>(config.room)
+        }
     }
 
     fn new(config: &RoundConfig, build: &mut Build<'_>) -> Result<Self> {
@@ -352,11 +358,14 @@ fn on_threads_every_token_makes_its_way_and_the_books_are_whole() {
 fn an_application_without_shards_sends_from_core_to_core() {
     let scratch = Scratch::new();
     let file = made(&scratch);
-    for (cores, how) in [1, 2, 3].into_iter().flat_map(|cores| [(cores, How::Simulated), (cores, How::Threads)]) {
+    for (cores, how) in
+        [1, 2, 3].into_iter().flat_map(|cores| [(cores, How::Simulated), (cores, How::Threads)])
+    {
         let report = run_of("cores", cores, &file, how, Listener::Try, &["room=4000", "all=10"]);
-        let Seen(by_core) = serde_json::from_value::<BTreeMap<u16, (u64, u64, u64)>>(report.tallies["cores"].clone())
-            .map(Seen)
-            .unwrap();
+        let Seen(by_core) =
+            serde_json::from_value::<BTreeMap<u16, (u64, u64, u64)>>(report.tallies["cores"].clone())
+                .map(Seen)
+                .unwrap();
         assert_eq!(by_core.len(), cores, "every core received some");
         let tokens = u64::from(PACKETS) + u64::from(PACKETS / 10) * (cores as u64 - 1);
         let MessagesReport { sent, received, refused, dropped, room, .. } = *messages(&report);
@@ -404,7 +413,10 @@ fn shards_that_never_have_done_with_each_other_are_broken_off() {
     let report = run(2, &file, How::Threads, Listener::Endless, &["room=2000"]);
     assert!(self::messages(&report).sent > u64::from(PACKETS));
     let took = started.elapsed();
-    assert!((Duration::from_secs(5)..Duration::from_secs(15)).contains(&took), "after five seconds: {took:?}");
+    assert!(
+        (Duration::from_secs(5)..Duration::from_secs(15)).contains(&took),
+        "after five seconds: {took:?}"
+    );
 }
 
 #[test]

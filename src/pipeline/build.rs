@@ -5,7 +5,8 @@ use hugepages::{Arena, Carved, Filled, Heap};
 use crate::packet::{CoreId, PortId, Reason, Reasons};
 use crate::steer::steering::Steering;
 use crate::task::{
-    Directory, FlowLimits, FlowReasons, FlowRoom, FlowSet, Flows, Homes, Local, MessageRoom, Messages, State, TaskKind,
+    Directory, FlowLimits, FlowReasons, FlowRoom, FlowSet, Flows, Homes, Local, MessageRoom, Messages, State,
+    TaskKind,
 };
 
 /// Where `forward` sends what comes in by each port of a pipeline.
@@ -101,7 +102,8 @@ impl Build<'_> {
     /// declared none.
     pub fn shards(&self) -> impl Iterator<Item = u16> + use<> {
         let (core, steering) = (self.core, self.steering.clone());
-        let comes_here = move |shard: &u16| core_of(&steering, *shard).is_none_or(|home| home == core.index());
+        let comes_here =
+            move |shard: &u16| core_of(&steering, *shard).is_none_or(|home| home == core.index());
         let sharded = self.shards.is_some();
         (0..self.shards.unwrap_or(1)).filter(move |shard| !sharded || comes_here(shard))
     }

@@ -42,8 +42,8 @@ pub use hugepages::slots::{Ended, Join, NotShared, NotSpawned, Refused, Shared, 
 pub use kind::{KindCount, Stalls, TaskKind};
 pub(crate) use local::{Entered, Local, Room, with};
 pub use local::{core, now_ns};
-pub use messages::{Inbox, Message, MessageCount, MessageRoom, Messages, NoInbox, Outbox};
 pub(crate) use messages::{Directory, Mail, connect, deliver};
+pub use messages::{Inbox, Message, MessageCount, MessageRoom, Messages, NoInbox, Outbox};
 pub use needs::{TaskNeeds, room};
 pub use offer::NoFlow;
 pub(crate) use ports::Homes;

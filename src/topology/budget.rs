@@ -76,7 +76,8 @@ impl Budget {
                 });
                 let addresses = configured.shards().map_or(cores, usize::from);
                 for room in configured.tasks().messages {
-                    let what = format!("{} messages for each pair of {addresses} in {}", room.per_pair, entry.name);
+                    let what =
+                        format!("{} messages for each pair of {addresses} in {}", room.per_pair, entry.name);
                     lines.push((what, room.arena_bytes(addresses, shares, cores)));
                 }
                 let bytes = configured.arena_bytes().saturating_mul(shares);

@@ -325,7 +325,9 @@ impl Worker {
         // Messages that nobody received, states that nobody took: their destructors are others' code.
         if catch_unwind(AssertUnwindSafe(|| drop(self.tasks.take()))).is_err() {
             let core = self.id.index();
-            errors.push(format!("core {core}: a message or a state that was left over panicked when it was dropped"));
+            errors.push(format!(
+                "core {core}: a message or a state that was left over panicked when it was dropped"
+            ));
         }
         let ledger = self.outbox.ledger;
         CoreResult {

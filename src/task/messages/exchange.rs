@@ -14,11 +14,11 @@ use std::task::Waker;
 
 use hugepages::{Arena, Consumer, Filled, Producer};
 
+use super::Message;
 use super::count::MessageCount;
 use super::directory::Directory;
 use super::room::places;
-use super::waiting::{Waiting, WAITING};
-use super::Message;
+use super::waiting::{WAITING, Waiting};
 use crate::state::queue::Queue;
 
 /// A message on its way to another core, or to this one.

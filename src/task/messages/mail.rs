@@ -227,8 +227,7 @@ pub(crate) fn connect(mails: &mut [&mut Mail]) -> anyhow::Result<()> {
     let differs = || anyhow::anyhow!("an application has other messages on one core than on another");
     anyhow::ensure!(mails.iter().all(|mail| mail.exchanges.len() == exchanges), differs());
     for number in 0..exchanges {
-        let ends: Option<Vec<_>> =
-            mails.iter_mut().map(|mail| mail.exchanges[number].loose_ends()).collect();
+        let ends: Option<Vec<_>> = mails.iter_mut().map(|mail| mail.exchanges[number].loose_ends()).collect();
         let mut ends = ends.ok_or_else(differs)?;
         for mail in &mut *mails {
             anyhow::ensure!(mail.exchanges[number].connect(&mut ends), differs());

@@ -4,8 +4,8 @@ use std::any::TypeId;
 
 use hugepages::arena;
 
-use super::exchange::{Pair, Parcel};
 use super::Message;
+use super::exchange::{Pair, Parcel};
 
 /// Room for messages of one type: made by [`TaskNeeds::messages`](crate::task::TaskNeeds::messages).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

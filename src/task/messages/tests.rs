@@ -186,12 +186,20 @@ proptest! {
 fn after_the_end_and_to_nowhere_a_value_comes_back() {
     let mut mails = mails::<Value>(3, 2, 4);
     let counted = Arc::new(());
-    let nowhere = mails[0].send(0, Pair { from: 0, to: 3 }, (1, counted.clone()), true).unwrap_err();
+    let nowhere = mails[0].send(0, Pair { from: 0, to: 3 }, (1u32, counted.clone()), true).unwrap_err();
     assert_eq!((nowhere.0.0, nowhere.1), (1, NoRoom::Nowhere));
-    assert_eq!(mails[0].send(1, Pair { from: 0, to: 0 }, 7u8, true), Err((7, NoRoom::Nowhere)), "no such messages");
-    assert_eq!(mails[0].send(0, Pair { from: 0, to: 0 }, 7u8, true), Err((7, NoRoom::Nowhere)), "of another type");
+    assert_eq!(
+        mails[0].send(1, Pair { from: 0, to: 0 }, 7u8, true),
+        Err((7, NoRoom::Nowhere)),
+        "no such messages"
+    );
+    assert_eq!(
+        mails[0].send(0, Pair { from: 0, to: 0 }, 7u8, true),
+        Err((7, NoRoom::Nowhere)),
+        "of another type"
+    );
     mails[0].close();
-    let closed = mails[0].send(0, Pair { from: 0, to: 1 }, (1, counted.clone()), true).unwrap_err();
+    let closed = mails[0].send(0, Pair { from: 0, to: 1 }, (1u32, counted.clone()), true).unwrap_err();
     assert_eq!((closed.0.0, closed.1), (1, NoRoom::Closed));
     assert_eq!(mails[0].reserve::<Value>(0, 0), Err(NoRoom::Closed));
 }
