@@ -14,14 +14,16 @@
 //! 8. [`frame`]: the owning handle of one packet buffer.
 //! 9. [`pool`]: where frames are acquired and go home to.
 //! 10. [`ring`]: one producer, one consumer, bursts.
-//! 11. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
-//! 12. [`filled`]: values of any type, dropped with their owner.
-//! 13. `heap`: a bounded piece of memory for maps and vectors of libraries to allocate from.
-//! 14. [`arena`]: one mapping carved into slices, values, heaps, pools, rings and slots.
-//! 15. [`umem`]: frames lent to the kernel through an AF_XDP socket.
+//! 11. [`bell`]: what says that there is something in a ring.
+//! 12. [`slots`]: where the futures of tasks live, and the queue of those that are ready.
+//! 13. [`filled`]: values of any type, dropped with their owner.
+//! 14. `heap`: a bounded piece of memory for maps and vectors of libraries to allocate from.
+//! 15. [`arena`]: one mapping carved into slices, values, heaps, pools, rings and slots.
+//! 16. [`umem`]: frames lent to the kernel through an AF_XDP socket.
 #![cfg(target_os = "linux")]
 
 pub mod arena;
+pub mod bell;
 pub mod filled;
 pub mod frame;
 #[cfg(not(loom))]
@@ -40,6 +42,7 @@ pub mod slots;
 pub mod umem;
 
 pub use arena::{Arena, ArenaError, Carved, Sealed};
+pub use bell::Bell;
 pub use filled::Filled;
 pub use frame::{Frame, HEAD_BYTES, NoRoom};
 #[cfg(not(loom))]

@@ -150,3 +150,37 @@ fn no_wake_from_elsewhere_is_lost() {
         inbox.take(|number| panic!("{number} twice"));
     });
 }
+
+/// Two that put something into a ring each and ring; one that looks only where the bell was heard.
+#[test]
+fn who_hears_the_bell_finds_what_it_was_rung_for() {
+    model(|| {
+        let bell = hugepages::Bell::default();
+        let (outs, mut ins): (Vec<_>, Vec<_>) = (0..2).map(|_| ring::boxed::<usize>(2)).unzip();
+        let ringers: Vec<_> = outs
+            .into_iter()
+            .enumerate()
+            .map(|(number, mut out)| {
+                let bell = bell.clone();
+                thread::spawn(move || {
+                    out.push(number).unwrap();
+                    bell.ring();
+                })
+            })
+            .collect();
+        let mut found = 0;
+        // Meanwhile, and once more when they are done: a bell that is silent then has told of everything.
+        let mut listen = |ins: &mut [ring::Consumer<usize>]| {
+            if bell.heard() {
+                found += ins.iter_mut().map(|intake| intake.pop_each(2, |_| ())).sum::<usize>();
+            }
+        };
+        listen(&mut ins);
+        for ringer in ringers {
+            ringer.join().unwrap();
+        }
+        listen(&mut ins);
+        assert_eq!(found, 2);
+        assert!(!bell.heard());
+    });
+}

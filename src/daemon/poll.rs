@@ -177,16 +177,23 @@ fn wind_down(built: &Built) {
     orders.advance(Phase::Exit);
 }
 
-/// Is the fate known, on some core, of every packet any core received or its tasks made?
+/// Is the fate known, on some core, of every packet any core received or its tasks made, and has every message arrived?
 ///
 /// Cores count a packet as received before any other core can count its end, and publish both after;
-/// when the sums agree while nothing is received any more, nothing is in flight.
+/// when the sums agree while nothing is received any more, nothing is in flight. A message is counted as sent before it can be found
+/// to have arrived, and as arrived when what its receiver did at once has been counted. What has ended is read first: so whatever
+/// that led to is in what has begun.
 fn nothing_in_flight(published: &[Arc<Published>]) -> bool {
-    let accounted: u64 = published.iter().map(|core| core.accounted.load(Ordering::Acquire)).sum();
-    let of = |core: &Arc<Published>| {
-        core.received.load(Ordering::Acquire) + core.originated.load(Ordering::Acquire)
+    let ended = |core: &Arc<Published>| {
+        core.messages_arrived.load(Ordering::Acquire) + core.accounted.load(Ordering::Acquire)
     };
-    accounted == published.iter().map(of).sum::<u64>()
+    let begun = |core: &Arc<Published>| {
+        core.received.load(Ordering::Acquire)
+            + core.originated.load(Ordering::Acquire)
+            + core.messages_sent.load(Ordering::Acquire)
+    };
+    let all_ended: u64 = published.iter().map(ended).sum();
+    all_ended == published.iter().map(begun).sum::<u64>()
 }
 
 /// Looks until `done`, for as long as draining may take; did it come true?

@@ -4,7 +4,10 @@ use hugepages::{Arena, Carved, Filled, Heap};
 
 use crate::packet::{CoreId, PortId, Reason, Reasons};
 use crate::steer::steering::Steering;
-use crate::task::{FlowLimits, FlowReasons, FlowRoom, FlowSet, Flows, Homes, Local, State, TaskKind};
+use crate::task::{
+    Directory, FlowLimits, FlowReasons, FlowRoom, FlowSet, Flows, Homes, Local, MessageRoom, Messages, State,
+    TaskKind,
+};
 
 /// Where `forward` sends what comes in by each port of a pipeline.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +53,8 @@ pub struct Build<'a> {
     pub(crate) steering: &'a Steering,
     /// Sets of flows that applications declared, by size.
     pub(crate) flow_sets: &'a [FlowRoom],
+    /// Messages that this application declared.
+    pub(crate) messages: &'a [MessageRoom],
 }
 
 impl Build<'_> {
@@ -97,13 +102,46 @@ impl Build<'_> {
     /// declared none.
     pub fn shards(&self) -> impl Iterator<Item = u16> + use<> {
         let (core, steering) = (self.core, self.steering.clone());
-        let comes_here = move |shard: &u16| match &steering {
-            // A shard's number is the low bits of its packets' hashes, and so is a bucket's.
-            Steering::Spread(_, table) => usize::from(table.core_of(u32::from(*shard))) == core.index(),
-            Steering::Direct | Steering::Parse | Steering::Hash(_) => true,
-        };
+        let comes_here =
+            move |shard: &u16| core_of(&steering, *shard).is_none_or(|home| home == core.index());
         let sharded = self.shards.is_some();
         (0..self.shards.unwrap_or(1)).filter(move |shard| !sharded || comes_here(shard))
+    }
+
+    /// Messages of type `M` between the application's [shards](super::Application::shards), or between its cores where it has none,
+    /// with room for `per_pair` from each to each; reports call them `name`.
+    ///
+    /// # Errors
+    /// The application declared no such messages ([`TaskNeeds::messages`](crate::task::TaskNeeds::messages)), so that the arena has no
+    /// room for them; room for none.
+    pub fn messages<M: Send + 'static>(
+        &mut self,
+        name: &'static str,
+        per_pair: u16,
+    ) -> anyhow::Result<Messages<M>> {
+        let application = self.application;
+        anyhow::ensure!(
+            self.messages.contains(&MessageRoom::of::<M>(per_pair)),
+            "application {application:?} has messages {name:?} of type {}, {per_pair} a pair, and did not declare them \
+             (Application::tasks, TaskNeeds::messages)",
+            std::any::type_name::<M>()
+        );
+        anyhow::ensure!(
+            per_pair > 0,
+            "application {application:?} has no room for messages {name:?}: give each pair of sender and receiver one at least"
+        );
+        let directory = match self.shards {
+            Some(shards) => {
+                // One core has all of them where nobody else could.
+                let home = |shard| core_of(self.steering, shard).unwrap_or_default() as u16;
+                Directory::new(shards, self.cores, home)
+            }
+            None => Directory::new(u16::try_from(self.cores)?, self.cores, |core| core),
+        };
+        match self.local.as_deref_mut() {
+            Some(local) => Messages::carve(local, self.arena, name, directory, per_pair),
+            None => anyhow::bail!("application {application:?} has messages and no tasks"),
+        }
     }
 
     /// A kind of tasks of this name: what reports call it. The same on every core.
@@ -196,5 +234,14 @@ impl Build<'_> {
     /// The arena has no room for it.
     pub fn carve_heap(&mut self, bytes: usize) -> anyhow::Result<Heap> {
         Ok(self.arena.carve_heap(self.application, bytes)?)
+    }
+}
+
+/// The core a shard's packets come to; `None` where they are not spread. A shard's number is the low bits of its packets' hashes,
+/// and so is a bucket's.
+fn core_of(steering: &Steering, shard: u16) -> Option<usize> {
+    match steering {
+        Steering::Spread(_, table) => Some(usize::from(table.core_of(u32::from(shard)))),
+        Steering::Direct | Steering::Parse | Steering::Hash(_) => None,
     }
 }

@@ -170,6 +170,8 @@ pub struct TasksReport {
     pub kinds: BTreeMap<String, TaskKindReport>,
     /// Flows that had a task, by the name of their set.
     pub flows: BTreeMap<String, FlowsReport>,
+    /// Messages between shards or cores, by their name.
+    pub messages: BTreeMap<String, MessagesReport>,
     /// Mailboxes for flows.
     pub mailboxes: MailboxesReport,
     /// Slots for futures, by size.
@@ -216,6 +218,23 @@ pub struct FlowsReport {
     pub rested_short: u64,
     /// Flows that a task wanted to open and no port was left for, or no mailbox.
     pub no_port: u64,
+}
+
+/// Messages of one name, over all cores: sent = received + dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MessagesReport {
+    /// Messages that there is room for, for each pair of sender and receiver.
+    pub room: u64,
+    /// Messages that were sent, once for each receiver.
+    pub sent: u64,
+    /// Messages that were received.
+    pub received: u64,
+    /// Messages there was no room for: once for every time.
+    pub refused: u64,
+    /// Messages that nobody had received when the run was over.
+    pub dropped: u64,
+    /// The most that waited to be received by one shard, or core.
+    pub peak: u64,
 }
 
 /// Mailboxes, over all cores.

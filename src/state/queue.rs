@@ -91,6 +91,17 @@ impl<T, P: DerefMut<Target = [Option<T>]>> Queue<T, P> {
         Ok(())
     }
 
+    /// Moves the last value forward: past those that `before` puts behind it, of the `most` values in front of it at most.
+    pub fn sink_last(&mut self, most: usize, mut before: impl FnMut(&T, &T) -> bool) {
+        for step in 1..=most.min(self.len.saturating_sub(1)) {
+            let (front, back) = (self.at(self.len - 1 - step), self.at(self.len - step));
+            match (&self.places[front], &self.places[back]) {
+                (Some(other), Some(value)) if before(value, other) => self.places.swap(front, back),
+                _ => break,
+            }
+        }
+    }
+
     /// Takes out the value that came first.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
@@ -161,6 +172,27 @@ mod tests {
                 prop_assert_eq!((queue.first(), queue.is_full()), (model.front(), model.len() == capacity));
             }
             prop_assert_eq!((queue.len(), queue.peak(), queue.refused()), (model.len(), peak, refused));
+        }
+
+        #[test]
+        fn what_sinks_lies_as_a_stable_sort_would_put_it(
+            old in proptest::collection::vec(any::<u8>(), 0..8),
+            new in proptest::collection::vec((0u8..4, any::<u8>()), 0..12),
+        ) {
+            // Going round the end of the places, or not.
+            let mut queue = queue(old.len() + new.len() + 3);
+            for _ in 0..new.len() {
+                let _ = (queue.push((0, 0)), queue.pop());
+            }
+            old.iter().for_each(|value| assert!(queue.push((9, *value)).is_ok()));
+            for (count, value) in new.iter().enumerate() {
+                prop_assert!(queue.push(*value).is_ok());
+                queue.sink_last(count, |one, other| one.0 < other.0);
+            }
+            let mut sorted = new.clone();
+            sorted.sort_by_key(|value| value.0);
+            let expected = old.iter().map(|value| (9, *value)).chain(sorted);
+            prop_assert!(queue.iter().copied().eq(expected));
         }
     }
 }

@@ -42,9 +42,9 @@ pub struct Closed<T>(pub T);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent<T> {
     /// As many values as there is room for wait to be received.
-    #[error("the channel is full")]
+    #[error("there is no room")]
     Full(T),
-    /// The receiver is gone.
+    /// The receiver is gone; the run is over.
     #[error("nobody receives any more")]
     Closed(T),
 }

@@ -9,6 +9,7 @@ use hugepages::{Arena, Frame};
 use super::flow_set::{FlowCount, FlowSet};
 use super::kind::{KindCount, TaskKind};
 use super::mailbox::{self, Idle, Mailboxes};
+use super::messages::Mail;
 use super::needs::TaskNeeds;
 use super::time::nanoseconds;
 use super::timers::{self, Fired, IdleMailboxes, Timers};
@@ -42,6 +43,8 @@ pub(crate) struct Local {
     pub(super) mailboxes: Mailboxes,
     /// By number.
     pub(super) flows: Vec<FlowSet>,
+    /// Messages from and to other cores, and its own.
+    pub(super) mail: Mail,
     /// The run ends: flows bring nothing more.
     pub(super) ending: bool,
 }
@@ -91,6 +94,7 @@ impl Local {
         core: CoreId,
         virtual_time: bool,
         room: &Room,
+        mail: Mail,
     ) -> anyhow::Result<Local> {
         Ok(Local {
             core,
@@ -105,6 +109,7 @@ impl Local {
             states: Vec::new(),
             mailboxes: Mailboxes::carve(arena, room.mailboxes, room.packets)?,
             flows: Vec::new(),
+            mail,
             ending: false,
         })
     }
@@ -123,6 +128,18 @@ impl Local {
 
     pub(crate) fn set_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
+    }
+
+    /// Messages of this core.
+    #[inline]
+    pub(crate) fn mail(&mut self) -> &mut Mail {
+        &mut self.mail
+    }
+
+    /// Is there something in the mail that is to be delivered in the turn? In virtual time that happens between steps.
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.is_rung() && !self.virtual_time
     }
 
     /// Keeps a set of flows; its number. `None` when there are as many as mailboxes can tell apart.

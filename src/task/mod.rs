@@ -12,7 +12,7 @@
 //! own memory; so a handle is a number, which may lie in an application while that is carried to its core.
 //!
 //! In the order things happen: what an application [needs](TaskNeeds), the core's own (`local`), its `kind`s of tasks,
-//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`], [`channel`]s; and for tasks that have a flow: `flows`,
+//! [`spawn`], packets it holds (`held`), [`sleep`] and its kin (`time`, `timers`), [`State`], [`channel`]s, [`Messages`] to other cores; and for tasks that have a flow: `flows`,
 //! the `flow_set` behind them, packets that are `offer`ed to a `mailbox` each, the [`Flow`] as its task has it, source `ports` for those it opens itself.
 
 mod channel;
@@ -23,6 +23,7 @@ mod held;
 mod kind;
 mod local;
 mod mailbox;
+mod messages;
 mod needs;
 mod offer;
 mod ports;
@@ -41,6 +42,8 @@ pub use hugepages::slots::{Ended, Join, NotShared, NotSpawned, Refused, Shared, 
 pub use kind::{KindCount, Stalls, TaskKind};
 pub(crate) use local::{Entered, Local, Room, with};
 pub use local::{core, now_ns};
+pub(crate) use messages::{Directory, Mail, connect, deliver};
+pub use messages::{Inbox, Message, MessageCount, MessageRoom, Messages, NoInbox, Outbox};
 pub use needs::{TaskNeeds, room};
 pub use offer::NoFlow;
 pub(crate) use ports::Homes;

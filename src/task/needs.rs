@@ -3,6 +3,7 @@
 use hugepages::slots::SlotClass;
 
 use super::flow_set::FlowRoom;
+use super::messages::MessageRoom;
 
 /// Slots, timers and frames the tasks of one application need on each core.
 ///
@@ -24,6 +25,8 @@ pub struct TaskNeeds {
     pub flow_sets: Vec<FlowRoom>,
     /// Packets its tasks may [originate](super::originate) in one turn: so many frames are kept at hand.
     pub originates: u32,
+    /// By kind of messages: how many there is room for.
+    pub messages: Vec<MessageRoom>,
 }
 
 /// The room a slot needs for what `task` returns, and for its output: `room(|(a, b)| my_async_fn(a, b))`. Nothing is called.
@@ -87,6 +90,20 @@ impl TaskNeeds {
         self
     }
 
+    /// [Messages](super::Messages) of type `M`, `per_pair` for each pair of sender and receiver that may be on their way or wait to be
+    /// received ([`Build::messages`](crate::pipeline::Build::messages)). With n addresses, n on each of c cores, they take about
+    /// n² / c · `per_pair` times twice the size of an `M` on each.
+    ///
+    /// ```compile_fail
+    /// // What may not be sent to another thread is no message.
+    /// mnvkd::task::TaskNeeds::default().messages::<std::rc::Rc<u8>>(4);
+    /// ```
+    #[must_use]
+    pub fn messages<M: Send + 'static>(mut self, per_pair: u16) -> TaskNeeds {
+        self.messages.push(MessageRoom::of::<M>(per_pair));
+        self
+    }
+
     /// Nothing at all?
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -109,6 +126,7 @@ impl TaskNeeds {
         self.mailboxes = self.mailboxes.saturating_add(other.mailboxes);
         self.originates = self.originates.saturating_add(other.originates);
         self.flow_sets.extend(other.flow_sets);
+        self.messages.extend(other.messages);
     }
 }
 

@@ -70,9 +70,16 @@ impl Budget {
         for pipeline in &wiring.pipelines {
             for (entry, configured) in &pipeline.stages {
                 // A core has one share, or one for each of the application's shards in as many buckets as a core has at most.
+                let cores = wiring.cores.len();
                 let shares = configured.shards().zip(pipeline.shards()).map_or(1, |(shards, buckets)| {
-                    usize::from(shards / buckets) * usize::from(buckets).div_ceil(wiring.cores.len())
+                    usize::from(shards / buckets) * usize::from(buckets).div_ceil(cores)
                 });
+                let addresses = configured.shards().map_or(cores, usize::from);
+                for room in configured.tasks().messages {
+                    let what =
+                        format!("{} messages for each pair of {addresses} in {}", room.per_pair, entry.name);
+                    lines.push((what, room.arena_bytes(addresses, shares, cores)));
+                }
                 let bytes = configured.arena_bytes().saturating_mul(shares);
                 if bytes > 0 {
                     lines.push((format!("{} in pipeline {}", entry.name, pipeline.name), bytes));

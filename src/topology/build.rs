@@ -73,13 +73,20 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
     let mut tasks = tasks::carve(&mut arenas, &needs, kind.clock.is_virtual(), budget.shape.frames as usize)?;
     let (mut reasons, mut kinds) = (Reasons::default(), Vec::new());
     let pipelines = build_pipelines(wiring, &mut arenas, &mut reasons, &mut kinds, &mut tasks)?;
+    tasks::connect(&mut tasks)?;
     let foreign = budget.shape.frames as usize * (cores - 1);
     let mut frames: Vec<Frames> = pools.into_iter().map(|pool| Frames::new(pool, foreign)).collect();
     let queues = open_ports(wiring, kind, &mut frames)?;
     let (obtained, pages_reason) = seal(arenas, &mut notes);
 
     let orders = Arc::new(Orders::default());
-    let published: Vec<Arc<Published>> = wiring.cores.iter().map(|_| Arc::default()).collect();
+    let published: Vec<Arc<Published>> = tasks
+        .iter_mut()
+        .map(|seed| {
+            let messages_sent = seed.as_mut().map(|seed| seed.local().mail().sent()).unwrap_or_default();
+            Arc::new(Published { messages_sent, ..Published::default() })
+        })
+        .collect();
     let mut workers = Vec::with_capacity(wiring.cores.len());
     let (mut receives, mut transmits) = distribute(queues, wiring);
     let transmit_owners = owners(&transmits, wiring.ports.len());
@@ -102,6 +109,7 @@ pub fn build(wiring: &mut Wiring, budget: &Budget, kind: &RunKind) -> anyhow::Re
             gate: if kind.clock.is_virtual() { Gate::SHUT } else { Gate::OPEN },
             phase: Phase::Run,
             processed: 0,
+            arrived: 0,
             turns: 0,
             previous_busy: false,
             poisoned: false,
@@ -144,6 +152,7 @@ fn build_pipelines(
         for pipeline in &wiring.pipelines {
             let mut links = Vec::with_capacity(pipeline.stages.len());
             for (entry, configured) in &pipeline.stages {
+                let messages = configured.tasks().messages;
                 let mut build = Build {
                     core: core_id(number)?,
                     cores,
@@ -158,6 +167,7 @@ fn build_pipelines(
                     shards: configured.shards(),
                     steering: &pipeline.steering,
                     flow_sets: &flow_sets,
+                    messages: &messages,
                 };
                 let stage = configured.build(&mut build).map_err(|error| {
                     error.context(format!("application {:?} of pipeline {:?}", entry.name, pipeline.name))

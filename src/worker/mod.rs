@@ -66,6 +66,8 @@ pub struct Worker {
     pub(crate) gate: Gate,
     pub(crate) phase: Phase,
     pub(crate) processed: u64,
+    /// Messages that arrived here, and of which nothing is to be done any more.
+    pub(crate) arrived: u64,
     pub(crate) turns: u64,
     pub(crate) previous_busy: bool,
     pub(crate) poisoned: bool,

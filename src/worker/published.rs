@@ -1,5 +1,6 @@
 //! What a polling core and the control thread tell each other: counters one way, the phase the other.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
@@ -70,6 +71,10 @@ pub struct Published {
     pub accounted: AtomicU64,
     /// Packets dropped here.
     pub dropped: AtomicU64,
+    /// Messages that tasks and applications sent: written when one is, before it can be found to have arrived.
+    pub messages_sent: Arc<AtomicU64>,
+    /// Messages that arrived here, once what came of them has been done.
+    pub messages_arrived: AtomicU64,
     /// Packets processed by this core's pipelines.
     pub processed: AtomicU64,
     /// Regimes' shares, in parts of 10,000, sixteen bits each would not do for seven: one word each.

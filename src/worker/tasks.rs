@@ -11,7 +11,7 @@ use crate::packet::{BurstSize, Packet, Reason, Verdict};
 use crate::pipeline::Context;
 use crate::reduce::Regime;
 use crate::state::queue::Queue;
-use crate::task::{self, Entered, Fired, FlowCount, KindCount, Local, Stalls};
+use crate::task::{self, Entered, Fired, FlowCount, KindCount, Local, MessageCount, Stalls};
 
 /// Tasks that are polled between two looks at the clock.
 const CHUNK: usize = 16;
@@ -58,6 +58,8 @@ pub struct TaskResult {
     pub kinds: Vec<KindCount>,
     /// By class of slots.
     pub slots: Vec<Occupancy>,
+    /// By kind of messages: its name, what became of them.
+    pub messages: Vec<(String, MessageCount)>,
     /// By set of flows: its name, what became of them.
     pub flows: Vec<(String, FlowCount)>,
     /// Mailboxes: how many there are, the most that were open.
@@ -148,6 +150,9 @@ impl Worker {
                 self.poll_timed(tasks);
             }
         }
+        if !tasks.slots.has_work() {
+            self.arrived = task::with(|local| local.mail().arrived()).unwrap_or_default();
+        }
         self.meter.mark(Regime::Tasks);
         busy
     }
@@ -200,6 +205,7 @@ impl Worker {
             outbox.ledger.books.held = local.held();
             outbox.ledger.books.originated += local.originated() - tasks.watch.booked;
             tasks.watch.booked = local.originated();
+            local.mail().ring();
             settled
         });
         settled.unwrap_or(0)
@@ -231,6 +237,19 @@ impl Worker {
                 ledger.books.held = local.held();
             });
         });
+    }
+
+    /// Delivers the messages that were sent in a step of virtual time, and wakes who waits for them, or for room.
+    pub(crate) fn deliver(&mut self) {
+        if self.has_mail() {
+            self.enter(|_, _| task::deliver(true));
+        }
+    }
+
+    /// Is there something to deliver, or room again for who waits for it?
+    pub(crate) fn has_mail(&mut self) -> bool {
+        let local = self.tasks.as_mut().and_then(|tasks| tasks.local.as_mut());
+        local.is_some_and(|local| local.mail().is_rung())
     }
 
     /// When the first timer of a task is due, nanoseconds of the run's clock.
@@ -269,18 +288,31 @@ impl Worker {
         if !std::mem::replace(&mut tasks.watch.flows_over, true) {
             self.end_flows();
         }
+        if self.phase >= Phase::Home {
+            // What were sent now, some core would not see any more.
+            self.close_mail();
+        }
         if self.phase == Phase::Abandon {
             self.end_tasks();
         }
     }
 
+    /// Nothing is sent from here any more.
+    pub(super) fn close_mail(&mut self) {
+        if let Some(local) = self.tasks.as_mut().and_then(|tasks| tasks.local.as_mut()) {
+            local.mail().close();
+        }
+    }
+
     pub(super) fn task_result(&mut self) -> Option<TaskResult> {
-        let tasks = self.tasks.as_ref()?;
-        let local = tasks.local.as_ref()?;
+        let tasks = self.tasks.as_mut()?;
+        let local = tasks.local.as_mut()?;
+        let messages = local.mail().finish();
         let timers = local.timers();
         Some(TaskResult {
             kinds: local.counts().to_vec(),
             slots: tasks.slots.occupancy(),
+            messages,
             flows: local.flow_counts(),
             mailboxes: local.mailboxes(),
             timers: (timers.capacity(), timers.peak(), timers.full_count()),

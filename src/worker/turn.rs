@@ -41,8 +41,14 @@ impl Worker {
         self.meter.begin_turn(now, self.previous_busy);
         let context = Context { now_ns: self.clock.at(now), core: self.id };
         if let Some(tasks) = &mut tasks {
-            task::with(|local| local.set_now(context.now_ns));
+            let mail = task::with(|local| {
+                local.set_now(context.now_ns);
+                local.has_mail()
+            });
             self.start_tasks(tasks, &context);
+            if mail == Some(true) {
+                task::deliver(false);
+            }
         }
         let mut busy = false;
 
@@ -217,16 +223,18 @@ impl Worker {
         let published = &self.published;
         let bytes = self.outbox.ledger.counts.iter().map(|count| count.received_bytes).sum();
         // Relaxed: figures for people, and for the end of draining, which reads them after
-        // `Published::carried_out` and compares sums until they agree.
+        // `Published::carried_out` and compares sums until they agree. Release where it looks first.
         published.received.store(books.received, Ordering::Relaxed);
         published.received_bytes.store(bytes, Ordering::Relaxed);
         published.originated.store(books.originated, Ordering::Relaxed);
-        published.accounted.store(books.accounted() - books.held, Ordering::Relaxed);
+        published.accounted.store(books.accounted() - books.held, Ordering::Release);
         published.dropped.store(books.dropped_total(), Ordering::Relaxed);
         published.processed.store(self.processed, Ordering::Relaxed);
         for (cell, share) in published.shares.iter().zip(self.meter.shares()) {
             cell.store((share * 10_000.0) as u64, Ordering::Relaxed);
         }
+        // Release: who sees that a message arrived sees that it was sent, and what was sent, received and accounted for because of it.
+        published.messages_arrived.store(self.arrived, Ordering::Release);
         published.ended.store(self.supply_ended(), Ordering::Release);
     }
 
@@ -288,6 +296,7 @@ impl Worker {
 
     /// The core's end: takes in the last frames, closes its transmit queues, hands over what it has.
     pub fn finish(mut self) -> CoreResult {
+        self.close_mail();
         self.end_tasks();
         let tasks = self.task_result();
         self.outbox.take_home();
@@ -312,6 +321,13 @@ impl Worker {
                     errors.push(format!("core {}: {} panicked in its tally", self.id.index(), link.name))
                 }
             }
+        }
+        // Messages that nobody received, states that nobody took: their destructors are others' code.
+        if catch_unwind(AssertUnwindSafe(|| drop(self.tasks.take()))).is_err() {
+            let core = self.id.index();
+            errors.push(format!(
+                "core {core}: a message or a state that was left over panicked when it was dropped"
+            ));
         }
         let ledger = self.outbox.ledger;
         CoreResult {

@@ -1,7 +1,7 @@
 //! The tasks of all cores, reduced.
 
-use crate::reduce::report::{FlowsReport, SlotsReport, TaskKindReport, TasksReport};
-use crate::task::{FlowCount, KindCount};
+use crate::reduce::report::{FlowsReport, MessagesReport, SlotsReport, TaskKindReport, TasksReport};
+use crate::task::{FlowCount, KindCount, MessageCount};
 use crate::worker::{CoreResult, TaskResult};
 
 /// What became of all tasks; `None` where no application has any.
@@ -29,6 +29,9 @@ pub(super) fn tasks(results: &[CoreResult], kinds: &[String]) -> Option<TasksRep
         for (name, count) in &core.flows {
             add_flows(report.flows.entry(name.clone()).or_default(), count);
         }
+        for (name, count) in &core.messages {
+            add_messages(report.messages.entry(name.clone()).or_default(), count);
+        }
         let (capacity, peak) = core.mailboxes;
         report.mailboxes.capacity += capacity as u64;
         report.mailboxes.peak += peak as u64;
@@ -50,6 +53,15 @@ fn add_flows(sum: &mut FlowsReport, count: &FlowCount) {
     sum.late += count.late;
     sum.rested_short += count.rested_short;
     sum.no_port += count.no_port;
+}
+
+fn add_messages(sum: &mut MessagesReport, count: &MessageCount) {
+    sum.room = sum.room.max(count.room);
+    sum.sent += count.sent;
+    sum.received += count.received;
+    sum.refused += count.refused;
+    sum.dropped += count.dropped;
+    sum.peak = sum.peak.max(count.peak);
 }
 
 fn kind(count: &KindCount) -> TaskKindReport {

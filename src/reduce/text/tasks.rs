@@ -6,7 +6,7 @@ use crate::reduce::report::{TaskKindReport, TasksReport};
 
 /// Kinds of tasks, then slots and timers.
 pub(super) fn lines(report: &TasksReport) -> String {
-    format!("{}{}{}", kinds(report), flows(report), memory(report))
+    format!("{}{}{}{}", kinds(report), flows(report), messages(report), memory(report))
 }
 
 fn kinds(report: &TasksReport) -> String {
@@ -40,6 +40,7 @@ fn flows(report: &TasksReport) -> String {
         "refused",
         "overflowed",
         "late",
+        "rested short",
         "no port",
     ]);
     for (name, flows) in &report.flows {
@@ -52,6 +53,23 @@ fn flows(report: &TasksReport) -> String {
             flows.late,
             flows.rested_short,
             flows.no_port,
+        ];
+        table.row(std::iter::once(name.clone()).chain(counts.map(thousands)));
+    }
+    if table.is_empty() { String::new() } else { table.lines(2) }
+}
+
+fn messages(report: &TasksReport) -> String {
+    let mut table =
+        Table::new(&["<messages", "room a pair", "sent", "received", "refused", "dropped", "at a time"]);
+    for (name, messages) in &report.messages {
+        let counts = [
+            messages.room,
+            messages.sent,
+            messages.received,
+            messages.refused,
+            messages.dropped,
+            messages.peak,
         ];
         table.row(std::iter::once(name.clone()).chain(counts.map(thousands)));
     }

@@ -46,6 +46,7 @@ pub fn with_build<R>(
         shards: Some(1),
         steering: &Steering::Direct,
         flow_sets: &[],
+        messages: &[],
     };
     let made = f(&mut build);
     let frames = Frames::new(arena.carve_pool("frames", SHAPE).unwrap(), 0);

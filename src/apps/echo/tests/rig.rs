@@ -90,6 +90,7 @@ impl Station {
             shards: None,
             steering: &Steering::Direct,
             flow_sets: &[],
+            messages: &[],
         };
         let echo = Echo::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", shape)?, 0);

@@ -80,6 +80,7 @@ impl Core {
             shards: None,
             steering: &Steering::Direct,
             flow_sets: &[],
+            messages: &[],
         };
         let meter = FlowMeter::new(config, &mut build)?;
         let frames = Frames::new(arena.carve_pool("frames", SHAPE)?, 0);
