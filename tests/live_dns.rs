@@ -350,7 +350,7 @@ fn nobody_believes_a_liar(driver: Driver) {
     let asking: Vec<_> = names
         .iter()
         .map(|name| {
-            let words = ["+tries=1", "+time=5", "+ignore", "@10.9.0.1", &format!("{name}.example"), "A"];
+            let words = ["+tries=1", "+time=20", "+ignore", "@10.9.0.1", &format!("{name}.example"), "A"];
             let out = Stdio::piped();
             lab.command("client", "dig").args(words).stdout(out).spawn().expect("dig is installed")
         })

@@ -9,6 +9,8 @@ use mnvkd::packet::Burst;
 use mnvkd::pipeline::{Application, Build, Context};
 use mnvkd::port::capture::FileFormat;
 use mnvkd::reduce::{Report, Tally};
+use mnvkd::steer::key::PartitionKey;
+use mnvkd::task::{self, Messages, Outbox, State, TaskKind, TaskNeeds};
 use serde::Serialize;
 
 mod dns_traffic;
@@ -288,6 +290,84 @@ fn nothing_allocates_while_tasks_come_and_go() {
             .port("load", "generator", keys)
             .pipeline("main", &["load"], &[], &["watch", "rests", "drop"]);
         assert_quiet(&setup, How::RunFor(400));
+    }
+}
+
+/// Tells all shards of each packet, and waits for room where there is none.
+struct Gossip {
+    told: Messages<u64>,
+    kinds: [TaskKind; 2],
+    heard: State<u64>,
+}
+
+async fn listen(told: Messages<u64>, shard: u16, heard: State<u64>) {
+    let Ok(mut inbox) = told.inbox(shard) else { return };
+    loop {
+        let message = inbox.recv().await;
+        heard.with(|heard| *heard += u64::from(message.value < 1000));
+    }
+}
+
+async fn tell(outbox: Outbox<u64>, to: u16, number: u64) {
+    // Over at the end of the run: what was not sent comes back.
+    let _ = outbox.send(to, number).await;
+}
+
+impl Application for Gossip {
+    type Config = ();
+    type Tally = u64;
+    const KEY: PartitionKey = PartitionKey::FiveTuple;
+
+    fn shards((): &()) -> Option<u16> {
+        Some(4)
+    }
+
+    fn tasks((): &()) -> TaskNeeds {
+        let listening = task::room(|(told, shard, heard)| listen(told, shard, heard));
+        let telling = task::room(|(outbox, to, number)| tell(outbox, to, number));
+        let needs = TaskNeeds::default().tasks_without_timers(listening, 4).tasks_without_timers(telling, 64);
+        needs.messages::<u64>(8)
+    }
+
+    fn new((): &(), build: &mut Build<'_>) -> anyhow::Result<Gossip> {
+        let kinds = [build.task("listen")?, build.task("tell")?];
+        Ok(Gossip { told: build.messages("told", 8)?, kinds, heard: build.state(0)? })
+    }
+
+    fn start(&mut self, _: &Context) {
+        for shard in (0..4).filter(|shard| self.told.is_here(*shard)) {
+            task::spawn(self.kinds[0], listen(self.told, shard, self.heard)).expect("a slot").detach();
+        }
+    }
+
+    fn process(&mut self, burst: &mut Burst, _: &Context) {
+        for packet in burst.undecided() {
+            let shard = packet.hash() as u16 % 4;
+            let Some(outbox) = self.told.outbox(shard) else { continue };
+            if outbox.try_send_to_all(u64::from(packet.hash() % 1000)).is_err() {
+                drop(task::spawn(self.kinds[1], tell(outbox, (shard + 1) % 4, 1)));
+            }
+        }
+    }
+
+    fn tally(self) -> u64 {
+        self.heard.take().unwrap_or_default()
+    }
+}
+
+#[test]
+fn nothing_allocates_while_messages_go_between_cores() {
+    for cores in [1, 2] {
+        let setup = watched(cores)
+            .daemon(|daemon| daemon.register::<Gossip>("gossip"))
+            .port("load", "generator", "flows = 300\nrate = \"200k\"")
+            .pipeline("main", &["load"], &[], &["watch", "gossip", "drop"]);
+        assert_quiet(&setup, How::RunFor(300));
+        let report = setup.run(How::RunFor(100));
+        let told = &report.tasks.as_ref().expect("tasks").messages["told"];
+        assert!(told.received > 100, "{told:?}");
+        assert_eq!(told.sent, told.received + told.dropped);
+        assert_eq!(report.tallies["gossip"], told.received, "{told:?}");
     }
 }
 

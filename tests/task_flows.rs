@@ -388,7 +388,10 @@ fn the_report_has_these_keys_of_tasks_and_no_others() {
     let report = talking(2, &capture(&scratch, [udp(1, 1, 1_000_000_000)]), "").run(How::Simulated);
     let tasks = serde_json::to_value(&report.tasks).unwrap();
     let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&tasks), ["flows", "kinds", "mailboxes", "slots", "stalls_of_unknown", "timers"]);
+    assert_eq!(
+        keys(&tasks),
+        ["flows", "kinds", "mailboxes", "messages", "slots", "stalls_of_unknown", "timers"]
+    );
     let flows = ["accepted", "late", "no_port", "opened", "overflowed", "peak", "refused", "rested_short"];
     assert_eq!(keys(&tasks["flows"]["talk"]), flows);
     let kind = ["panicked", "refused", "restarted", "spawned", "stall_longest_ns", "stalls"];

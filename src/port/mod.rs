@@ -136,7 +136,8 @@ pub trait Transmit: Send {
     /// [`Transmit::has_unsent`]. Nothing is held for a batch.
     fn flush(&mut self, _frames: &mut Frames) {}
 
-    /// Is something that was taken still here because its kernel or card would not have it now?
+    /// Is something that was taken still here because its kernel or card would not have it now? Who has no use for being flushed
+    /// again at once, its device being down, says no: it is asked again every few hundred turns.
     fn has_unsent(&self) -> bool {
         false
     }

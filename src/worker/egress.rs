@@ -134,6 +134,12 @@ impl Sender {
         (moved, refusal)
     }
 
+    /// Has the queue something to send that it could not before? It is flushed at the end of the turn then.
+    pub(super) fn resume(&mut self) -> bool {
+        self.unflushed |= self.queue.has_unsent();
+        self.unflushed
+    }
+
     /// Lets the port send what it took since the last time.
     #[inline]
     pub(super) fn flush(&mut self, ledger: &mut Ledger) {

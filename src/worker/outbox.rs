@@ -122,6 +122,14 @@ impl Outbox {
         moved
     }
 
+    /// Queues that gave up sending, their device being down, may have one that is up again: what lies in them is sent then, and not with
+    /// the next packet.
+    pub(crate) fn look_again(&mut self) {
+        for own in self.egress.iter_mut().filter_map(Egress::own) {
+            self.stirred |= own.sender.resume();
+        }
+    }
+
     /// A step of virtual time is over.
     pub(crate) fn end_step(&mut self) {
         for own in self.egress.iter_mut().filter_map(Egress::own) {

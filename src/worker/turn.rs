@@ -195,6 +195,7 @@ impl Worker {
         for intake in &mut self.intakes {
             intake.ended = intake.queue.supply() == Supply::Ended;
         }
+        self.outbox.look_again();
         self.publish();
         let wanted = self.orders.phase();
         if wanted > self.phase {
