@@ -349,8 +349,11 @@ fn nobody_believes_a_liar(driver: Driver) {
     let names: Vec<String> = (0..200).map(|n| format!("{}-{}", right[n % right.len()], n / 2)).collect();
     let asking: Vec<_> = names
         .iter()
-        .map(|name| {
-            let words = ["+tries=1", "+time=20", "+ignore", "@10.9.0.1", &format!("{name}.example"), "A"];
+        .enumerate()
+        .map(|(n, name)| {
+            // A port for each: dig binds with SO_REUSEADDR, so that of hundreds two may pick the same, and one reads both answers.
+            let (from, name) = (format!("0.0.0.0#{}", 20_000 + n), format!("{name}.example"));
+            let words = ["-b", &from, "+tries=1", "+time=20", "+ignore", "@10.9.0.1", &name, "A"];
             let out = Stdio::piped();
             lab.command("client", "dig").args(words).stdout(out).spawn().expect("dig is installed")
         })

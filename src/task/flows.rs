@@ -76,7 +76,7 @@ impl Flows {
         });
         woken.iter().for_each(slots::prefetch);
         // Out here: wakers and tasks are others' code.
-        woken.drain(..).for_each(Waker::wake);
+        slots::wake_each(woken.drain(..));
         for (mailbox, key) in fresh.drain(..) {
             let flow = Flow::new(self.set, key, mailbox, false);
             if spawn(kind, task(flow)).map(drop).is_err() {

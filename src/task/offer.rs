@@ -34,8 +34,8 @@ pub enum NoFlow {
 }
 
 impl Local {
-    /// Delivers a packet to the mailbox its flow has.
-    #[inline]
+    /// Delivers a packet to the mailbox its flow has. (Not inlined: bursts look up their flows themselves, and their loop is to stay small.)
+    #[inline(never)]
     pub(super) fn offer(&mut self, set: u32, packet: Packet) -> Offered {
         let Some((key, _)) = FlowKey::of(packet.data(), packet.layers()) else {
             return Offered::Back(packet, NoFlow::Portless);
@@ -83,6 +83,7 @@ impl Local {
     }
 
     /// Makes a flow of a packet nobody has one for.
+    #[inline(never)]
     pub(super) fn accept(&mut self, set: u32, packet: Packet) -> Result<(MailboxId, FlowKey), Packet> {
         let made = FlowKey::of(packet.data(), packet.layers())
             .and_then(|(key, _)| Some((self.make_flow(set, key)?, key)));

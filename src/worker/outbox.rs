@@ -63,7 +63,7 @@ impl Outbox {
     }
 
     /// Matches one packet's verdict. Who calls it says that something [stirred](Outbox::stirred).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle_one(&mut self, packet: Packet, verdict: Verdict) {
         let Outbox { ledger, lanes, egress, drop_record, .. } = self;
         match (verdict, *drop_record) {

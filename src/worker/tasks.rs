@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use hugepages::slots::{Ended, Occupancy, Polled, Slots};
+use hugepages::slots::{self, Ended, Occupancy, Polled, Slots};
 
 use super::outbox::Outbox;
 use super::{Activity, Phase, Worker};
@@ -354,7 +354,7 @@ fn fire() -> bool {
         let complete = task::with(|local| local.fire(&mut fired)).unwrap_or(true);
         busy |= !fired.is_empty() || !complete;
         // Out here: a waker may be anybody's.
-        fired.drain(..).for_each(Waker::wake);
+        slots::wake_each(fired.drain(..));
         if complete {
             break;
         }

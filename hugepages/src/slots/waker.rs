@@ -51,6 +51,19 @@ pub(super) fn prefetch(waker: &Waker) {
     }
 }
 
+/// See [`wake_each`](super::wake_each).
+#[inline]
+pub(super) fn wake_each(wakers: impl Iterator<Item = Waker>) {
+    for waker in wakers {
+        if ptr::eq(waker.vtable(), &VTABLE) {
+            // What its table would call; and it needs no dropping.
+            wake(ManuallyDrop::new(waker).data());
+        } else {
+            waker.wake();
+        }
+    }
+}
+
 /// A handle of the slots this thread is in.
 #[inline]
 pub(super) fn current() -> Option<Rc<Inner>> {
@@ -119,7 +132,7 @@ pub(super) fn waker(bits: u64) -> ManuallyDrop<Waker> {
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake, wake, |_| {});
 
-#[inline]
+#[inline(always)]
 fn wake(data: *const ()) {
     let bits = data.addr() as u64;
     let current = CURRENT.get();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use hugepages::Bell;
+use hugepages::{Bell, slots};
 
 use super::MessageCount;
 use super::exchange::{AnyExchange, Exchange, Pair};
@@ -203,7 +203,7 @@ impl Mail {
 pub(crate) fn deliver(in_order: bool) {
     let Some(mut awake) = with(|local| local.mail.deliver(in_order)) else { return };
     // Out here: a waker may be anybody's.
-    awake.drain(..).for_each(Waker::wake);
+    slots::wake_each(awake.drain(..));
     with(|local| local.mail.give_back(awake));
 }
 
